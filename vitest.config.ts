@@ -8,6 +8,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/**/*.test.ts'],
+          globalSetup: ['test/fixtures/global-setup.ts'],
           // One containerd, one bridge and one cgroup tree: files run one after the other.
           fileParallelism: false,
           testTimeout: 60_000,

@@ -1,0 +1,170 @@
+#!/bin/bash
+# Brings the programs that the tests and the quickstart run into a cache of their own, at pinned versions:
+# containerd (Debian's and 2.3), runc, CNI plugins, crictl, a registry and a static busybox.
+#
+# Nothing that the machine already runs is touched: Debian packages are unpacked, not installed. Only
+# iptables, iproute2 and libseccomp2 are installed when they are missing, since CNI plugins and runc look
+# for them in the system's own places.
+#
+# Silent when all is there. `tools.env` in the cache says where each program is, `missing` which ones could
+# not be had and why. Ends with 0 unless no containerd could be had at all.
+set -uo pipefail
+
+containerd_version=2.3.7
+crictl_version=1.36.0
+cni_version=1.9.1
+debian_packages='containerd runc containernetworking-plugins docker-registry busybox-static'
+
+cache=${CRISTAL_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/cristal}
+mkdir -p "$cache"
+exec 9>"$cache/lock"
+flock 9 # a second run waits here, then finds everything done
+
+arch=$(dpkg --print-architecture 2>/dev/null || uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
+codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-none}")
+debian=$cache/debian-$codename
+containerd2=$cache/containerd-$containerd_version
+crictl=$cache/crictl-$crictl_version
+cni=$cache/cni-plugins-$cni_version
+log=$cache/tools.log
+missing=$cache/missing.new
+: >"$log" && : >"$missing"
+
+say() { echo "tools: $*"; }
+# lack TOOL REASON: notes a tool that could not be had.
+lack() { echo "$1: $2" >>"$missing" && say "no $1: $2"; }
+
+# into DIR FUNCTION: runs FUNCTION with an empty directory as $1, which becomes DIR if it succeeds.
+into() {
+  local target=$1 make=$2 work
+  [ -d "$target" ] && return 0
+  work=$(mktemp -d "$cache/.work.XXXXXX") || return 1
+  chmod 755 "$work"
+  if ("$make" "$work") >>"$log" 2>&1; then
+    mv -T "$work" "$target"
+  else
+    chmod -R u+w "$work" && rm -rf "$work"
+    return 1
+  fi
+}
+
+apt_updated=no
+apt_update() {
+  [ "$apt_updated" = yes ] && return 0
+  apt_updated=yes
+  say 'apt-get update'
+  apt-get update -q >>"$log" 2>&1
+}
+
+install_system_packages() {
+  local wanted=''
+  command -v iptables >/dev/null || wanted="$wanted iptables"
+  command -v ip >/dev/null || wanted="$wanted iproute2"
+  ldconfig -p | grep -q 'libseccomp\.so\.2' || wanted="$wanted libseccomp2"
+  [ -n "$wanted" ] || return 0
+  say "apt-get install$wanted"
+  # The lists may be older than the mirror, so a refused install is tried once more after an update.
+  # shellcheck disable=SC2086
+  apt_install $wanted || { apt_update && apt_install $wanted; } || lack "${wanted# }" 'apt-get install failed'
+}
+apt_install() {
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >>"$log" 2>&1
+}
+
+# The download runs as root, because apt's own user may not write into a private cache directory.
+make_debian() {
+  local downloads=$1/downloads package
+  mkdir "$downloads" && cd "$downloads" || return 1
+  # shellcheck disable=SC2086
+  apt-get -q -o APT::Sandbox::User=root download $debian_packages || return 1
+  for package in *.deb; do dpkg -x "$package" "$1" || return 1; done
+  rm -r "$downloads"
+}
+
+# go_build DIR MODULE VERSION LDFLAGS PACKAGE...: builds commands of a module. A module of our own that
+# requires it is used, because `go install MODULE@VERSION` refuses modules with replace or exclude lines.
+go_build() {
+  local out=$1 module=$2 version=$3 flags=$4 source
+  shift 4
+  command -v go >/dev/null || return 1
+  source=$(mktemp -d "$cache/.work.XXXXXX") || return 1
+  (
+    cd "$source" && export CGO_ENABLED=0 GOFLAGS='-mod=mod -buildvcs=false' &&
+      go mod init tools && go get "$module@v$version" &&
+      timeout 1200 go build -trimpath -ldflags "-s -w $flags" -o "$out/" "${@/#/$module/}"
+  )
+  local status=$?
+  rm -rf "$source"
+  return $status
+}
+
+# fetch URL CHECKSUM-URL DIR: unpacks a release archive after comparing it with its published checksum.
+fetch() {
+  local archive=$3/.archive sum
+  curl -fsSL --connect-timeout 10 --retry 2 -o "$archive" "$1" || return 1
+  sum=$(curl -fsSL --connect-timeout 10 "$2" | cut -d' ' -f1) || return 1
+  echo "$sum  $archive" | sha256sum -c - && tar -xzf "$archive" -C "$3" && rm "$archive"
+}
+github=https://github.com
+
+make_containerd2() {
+  local module=github.com/containerd/containerd/v2
+  mkdir "$1/bin" || return 1
+  go_build "$1/bin" $module $containerd_version "-X $module/version.Version=v$containerd_version" \
+    cmd/containerd cmd/containerd-shim-runc-v2 cmd/ctr && return 0
+  local url=$github/containerd/containerd/releases/download/v$containerd_version/containerd-$containerd_version-linux-$arch.tar.gz
+  fetch "$url" "$url.sha256sum" "$1"
+}
+make_crictl() {
+  local module=sigs.k8s.io/cri-tools
+  go_build "$1" $module $crictl_version "-X $module/pkg/version.Version=v$crictl_version" cmd/crictl && return 0
+  local url=$github/kubernetes-sigs/cri-tools/releases/download/v$crictl_version/crictl-v$crictl_version-linux-$arch.tar.gz
+  fetch "$url" "$url.sha256" "$1"
+}
+make_cni() {
+  go_build "$1" github.com/containernetworking/plugins $cni_version '' plugins/main/bridge plugins/main/loopback \
+    plugins/ipam/host-local plugins/meta/portmap plugins/meta/bandwidth && return 0
+  local url=$github/containernetworking/plugins/releases/download/v$cni_version/cni-plugins-linux-$arch-v$cni_version.tgz
+  fetch "$url" "$url.sha256" "$1"
+}
+
+# bring DIR FUNCTION TOOL WHAT: says what is about to happen, unless there is nothing to do.
+bring() {
+  [ -d "$1" ] && return 0
+  say "$4 (into $1)"
+  into "$1" "$2" && return 0
+  lack "$3" "could be neither built with go nor downloaded; see $log"
+  return 1
+}
+
+rm -rf "$cache"/.work.* # of a run that was killed; the lock says that none is alive
+if [ "$(id -u)" = 0 ]; then install_system_packages; fi
+
+if [ ! -d "$debian" ]; then
+  say "unpacking Debian's $debian_packages (into $debian)"
+  into "$debian" make_debian || { apt_update && into "$debian" make_debian; } ||
+    lack 'debian-packages' "apt-get download failed; see $log"
+fi
+bring "$containerd2" make_containerd2 "containerd-$containerd_version" "building containerd $containerd_version, some minutes"
+bring "$cni" make_cni "cni-plugins-$cni_version" "building the CNI plugins $cni_version"
+if crictl_path=$(command -v crictl); then
+  crictl=$(dirname "$crictl_path")
+else
+  bring "$crictl" make_crictl "crictl-$crictl_version" "building crictl $crictl_version"
+fi
+
+# where NAME PATH: a line of tools.env, if the program is really there.
+where() { [ -e "$2" ] && echo "$1=$2"; }
+{
+  where CONTAINERD_DEBIAN "$debian/usr/bin"
+  where CONTAINERD_2 "$containerd2/bin"
+  where RUNC "$debian/usr/sbin/runc"
+  where CNI_DEBIAN "$debian/usr/lib/cni"
+  where CNI "$cni"
+  where CRICTL "$crictl/crictl"
+  where REGISTRY "$debian/usr/bin/docker-registry"
+  where BUSYBOX "$debian/bin/busybox"
+} >"$cache/tools.env.new"
+mv "$cache/tools.env.new" "$cache/tools.env"
+mv "$missing" "$cache/missing"
+grep -q '^CONTAINERD_' "$cache/tools.env"

@@ -1,0 +1,46 @@
+import pkg from '../../package.json' with { type: 'json' };
+import { flags } from '../config/flags.ts';
+import { DEFAULT_CONFIG_FILE } from '../config/read.ts';
+import { wrap } from '../config/wrap.ts';
+
+const WIDTH = 100;
+/** Where the right column begins. */
+const INDENT = 30;
+
+/** The page of `cristal --help`. The options come from the settings table, so they cannot fall behind it. */
+export function helpText(): string {
+  return [
+    'cristal: Kubernetes pods (CRI v1) over an existing containerd.',
+    '',
+    'Usage:',
+    entry('cristal [OPTIONS]', 'Run the daemon in the foreground.'),
+    entry('cristal config default', 'Print the default settings as TOML, every key explained.'),
+    entry('cristal config check FILE', 'Say what is wrong in FILE and where; exits 1 if anything is.'),
+    entry(
+      'cristal images import FILE',
+      'Load an image archive into containerd; needs no daemon and no registry.',
+    ),
+    '',
+    'Options, which outrank the file:',
+    entry('--config FILE', `Read settings from FILE. Default: ${DEFAULT_CONFIG_FILE}, if it is there.`),
+    ...flags.map(({ name, takes, repeated, doc }) =>
+      entry(`--${name} ${takes}`, repeated ? `${doc} May be repeated.` : doc),
+    ),
+    entry('--help', 'Print this page.'),
+    entry('--version', 'Print the versions of cristal and of Node.js.'),
+    '',
+    'Log lines go to stderr: for people on a terminal, JSON otherwise. SIGTERM lets running calls end,',
+    'then exits; containers go on running. Settings are explained in docs/configuration.md.',
+    '',
+  ].join('\n');
+}
+
+export function versionText(): string {
+  return `cristal ${pkg.version} (node ${process.versions.node})\n`;
+}
+
+function entry(left: string, doc: string): string {
+  const [first = '', ...more] = wrap(doc, WIDTH - INDENT);
+  const start = `  ${left}`.padEnd(INDENT - 1);
+  return [`${start} ${first}`, ...more.map((line) => ' '.repeat(INDENT) + line)].join('\n');
+}

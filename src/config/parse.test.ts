@@ -1,0 +1,172 @@
+import { expect, it, test } from 'vitest';
+import { parseConfig } from './parse.ts';
+import { renderDefaultFile } from './render.ts';
+import type { Config } from './schema.ts';
+import { defaultConfig, defaultRuntimeHandler } from './schema.ts';
+
+function problemsOf(text: string): string[] {
+  return (parseConfig(text).problems ?? []).map(
+    ({ line, column, message }) => `${line}:${column}: ${message}`,
+  );
+}
+
+function configOf(text: string): Config {
+  const { config, problems } = parseConfig(text);
+  expect(problems).toEqual([]);
+  if (config === null) throw new Error('unreachable');
+  return config;
+}
+
+test('an empty file means the defaults', () => {
+  expect(configOf('')).toEqual(defaultConfig());
+});
+
+test('the printed default file parses to the defaults', () => {
+  expect(configOf(renderDefaultFile())).toEqual(defaultConfig());
+});
+
+test('uncommenting what is unset by default is valid too', () => {
+  const text = renderDefaultFile().replace('# systemd_cgroup = true', 'systemd_cgroup = true');
+  expect(configOf(text).runtimes['runc']?.systemdCgroup).toBe(true);
+});
+
+test('every key can be set', () => {
+  const text = `
+listen = "unix:///tmp/c.sock"
+root = "/r"
+state = "/s"
+log_level = "trace"
+cgroup_driver = "systemd"
+max_log_line_bytes = 4_096
+exec_drain_ms = 0
+default_runtime = "kata"
+[containerd]
+address = "/c.sock"
+namespace = "moby"
+snapshotter = "native"
+[cni]
+conf_dir = "/conf"
+bin_dirs = ["/b1", "/b2"]
+timeout_ms = 1000
+[images]
+certs_dir = "/certs"
+max_concurrent_downloads = 64
+stall_timeout_ms = 1000
+[runtimes.kata]
+type = "io.containerd.kata.v2"
+binary = "/bin/kata"
+root = "/run/kata"
+systemd_cgroup = false
+snapshotter = "devmapper"
+sandbox = "pause"
+privileged_without_host_devices = true
+`;
+  expect(configOf(text)).toEqual({
+    listen: '/tmp/c.sock',
+    root: '/r',
+    state: '/s',
+    logLevel: 'trace',
+    containerd: { address: '/c.sock', namespace: 'moby', snapshotter: 'native' },
+    cni: { confDir: '/conf', binDirs: ['/b1', '/b2'], timeoutMs: 1000 },
+    images: { certsDir: '/certs', maxConcurrentDownloads: 64, stallTimeoutMs: 1000 },
+    cgroupDriver: 'systemd',
+    maxLogLineBytes: 4096,
+    execDrainMs: 0,
+    defaultRuntime: 'kata',
+    runtimes: {
+      runc: defaultRuntimeHandler(),
+      kata: {
+        type: 'io.containerd.kata.v2',
+        binary: '/bin/kata',
+        root: '/run/kata',
+        systemdCgroup: false,
+        snapshotter: 'devmapper',
+        sandbox: 'pause',
+        privilegedWithoutHostDevices: true,
+      },
+    },
+  } satisfies Config);
+});
+
+test('a table for runc changes only what it names', () => {
+  expect(configOf('[runtimes.runc]\nbinary = "/opt/runc"').runtimes).toEqual({
+    runc: { ...defaultRuntimeHandler(), binary: '/opt/runc' },
+  });
+});
+
+const LONG_SOCKET = `/${'s'.repeat(107)}`;
+
+it.each([
+  [
+    'listen = 3',
+    '1:1: listen: expected an absolute path of a unix socket, at most 107 bytes, found the number 3',
+  ],
+  ['listen = "run/c.sock"', 'found the string "run/c.sock"'],
+  [`listen = "${LONG_SOCKET}"`, 'at most 107 bytes'],
+  ['root = ""', 'root: expected an absolute path, found the string ""'],
+  [
+    'log_level = "verbose"',
+    'expected one of "trace", "debug", "info", "warn", "error", found the string "verbose"',
+  ],
+  ['log_level = true', 'found true'],
+  ['exec_drain_ms = -1', 'expected a whole number from 0 to 600000, found the number -1'],
+  ['exec_drain_ms = 600001', 'found the number 600001'],
+  ['exec_drain_ms = 1.0', 'found the floating-point number 1'],
+  ['exec_drain_ms = "2s"', 'found the string "2s"'],
+  ['max_log_line_bytes = 127', 'from 128 to 1048576, found the number 127'],
+  ['cni.bin_dirs = []', 'expected a list of one or more absolute paths, found an empty list'],
+  [
+    'cni.bin_dirs = ["/a", "b"]',
+    '1:5: cni.bin_dirs: expected a list of one or more absolute paths, found a list',
+  ],
+  ['cni.bin_dirs = "/a"', 'found the string "/a"'],
+  ['cni = 3', '1:1: cni: expected a table, found the number 3'],
+  ['[[containerd]]\naddress = "/a"', '1:3: containerd: expected a table, found a list'],
+  ['containerd.namespace = "a/b"', 'single inner dots'],
+  ['containerd.snapshotter = 2024-01-01', 'found a date'],
+  ['containerd.address = {}', 'found a table'],
+  ['default_runtime = "kata"', '1:1: default_runtime: no table [runtimes.kata]; there is runc'],
+  ['default_runtime = "constructor"', 'no table [runtimes.constructor]'],
+  ['runtimes.Kata = {}', '1:10: runtimes.Kata: expected a runtime handler name'],
+  ['runtimes.__proto__ = {}', 'expected a runtime handler name'],
+  ['[runtimes.runc]\nsandbox = "vm"', '2:1: runtimes.runc.sandbox: expected one of "pinned", "pause"'],
+  ['[runtimes.runc]\nsystemd_cgroup = ""', 'expected true or false'],
+  ['lisen = "/a"', '1:1: unknown key lisen; did you mean listen?'],
+  ['[containerdd]\naddress = "/a"', '1:2: unknown key containerdd; did you mean containerd?'],
+  [
+    '[cni]\nlog_level = "info"',
+    '2:1: unknown key cni.log_level; log_level belongs at the top, before the first [table]',
+  ],
+  ['bin_dirs = ["/a"]', 'unknown key bin_dirs; bin_dirs belongs in [cni]'],
+  ['systemd_cgroup = true', 'belongs in [runtimes.NAME]'],
+  ['[cni]\ncolour = 1', 'unknown key cni.colour; known here: conf_dir, bin_dirs, timeout_ms'],
+  ['__proto__ = 1', 'unknown key __proto__'],
+  ['constructor = 1', 'unknown key constructor'],
+  ['listen = ', '1:10: '],
+  ['root = "/a"\nroot = "/b"', '2:1: '],
+])('%j is refused', (text, message) => {
+  const problems = problemsOf(text);
+  expect(problems).toHaveLength(1);
+  expect(problems[0]).toContain(message);
+});
+
+test('all problems of a file are told at once, in its order', () => {
+  const text = `lisen = "/a"
+[cni]
+timeout_ms = "60s"
+[runtimes.kata]
+sandbox = "vm"
+  [containerd]
+  adress = "/run/c.sock"
+`;
+  expect(problemsOf(text)).toEqual([
+    '1:1: unknown key lisen; did you mean listen?',
+    '3:1: cni.timeout_ms: expected a whole number from 1000 to 3600000, found the string "60s"',
+    '5:1: runtimes.kata.sandbox: expected one of "pinned", "pause", found the string "vm"',
+    '7:3: unknown key containerd.adress; did you mean address?',
+  ]);
+});
+
+test('a syntax error is one short line', () => {
+  expect(problemsOf('[cni\nconf_dir = 1')).toEqual([expect.stringMatching(/^1:\d+: [^\n]+$/)]);
+});

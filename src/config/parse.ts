@@ -1,0 +1,153 @@
+import { parse, TomlError } from 'smol-toml';
+import type { Field, Fields } from './fields.ts';
+import { describeValue } from './fields.ts';
+import type { Position } from './locate.ts';
+import { locateKeys } from './locate.ts';
+import { nearest } from './nearest.ts';
+import type { Config, RuntimeHandler } from './schema.ts';
+import { defaultConfig, defaultRuntimeHandler } from './schema.ts';
+import { HANDLER_NAME, runtimeFields, tables, topFields, toSnake } from './settings.ts';
+
+export interface Problem extends Position {
+  message: string;
+}
+
+export type Parsed = { config: Config; problems: [] } | { config: null; problems: Problem[] };
+
+type RawTable = Record<string, unknown>;
+type Path = readonly string[];
+type Report = (path: Path, message: string) => void;
+
+/** Reads every key before it complains, so that an operator mends a file once and not key by key. */
+export function parseConfig(text: string): Parsed {
+  let raw: RawTable;
+  try {
+    raw = parse(text, { integersAsBigInt: true });
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    return { config: null, problems: [syntaxProblem(error)] };
+  }
+
+  const positionOf = locateKeys(text);
+  const problems: Problem[] = [];
+  const report: Report = (path, message) => {
+    problems.push({ ...(positionOf(path) ?? { line: 1, column: 1 }), message });
+  };
+  const config = readDocument(raw, report);
+  if (problems.length === 0) return { config, problems: [] };
+  return { config: null, problems: problems.sort((a, b) => a.line - b.line || a.column - b.column) };
+}
+
+/** The parser's own message is a headline, a reason and a drawing of the place: only the reason is news. */
+function syntaxProblem(error: TomlError): Problem {
+  const [headline = ''] = error.message.split('\n');
+  return {
+    line: error.line,
+    column: error.column,
+    message: headline.replace(/^Invalid TOML document: /, ''),
+  };
+}
+
+function readDocument(raw: RawTable, report: Report): Config {
+  const { containerd, cni, images, runtimes, ...rest } = raw;
+  const fallback = defaultConfig();
+  const top = readTable({ fields: topFields, raw: rest, base: fallback, path: [], report });
+  const table = <T extends object>(name: keyof typeof tables, fields: Fields<T>, base: T, value: unknown) =>
+    readTable({ fields, raw: asTable(value, [name], report), base, path: [name], report });
+
+  const config: Config = {
+    ...top,
+    containerd: table('containerd', tables.containerd, fallback.containerd, containerd),
+    cni: table('cni', tables.cni, fallback.cni, cni),
+    images: table('images', tables.images, fallback.images, images),
+    runtimes: readRuntimes(asTable(runtimes, ['runtimes'], report), fallback.runtimes, report),
+  };
+  if (!Object.hasOwn(config.runtimes, config.defaultRuntime)) {
+    const known = Object.keys(config.runtimes).join(', ');
+    report(
+      ['default_runtime'],
+      `default_runtime: no table [runtimes.${config.defaultRuntime}]; there is ${known}`,
+    );
+  }
+  return config;
+}
+
+function readRuntimes(
+  raw: RawTable,
+  base: Record<string, RuntimeHandler>,
+  report: Report,
+): Record<string, RuntimeHandler> {
+  const runtimes = { ...base };
+  for (const [name, value] of Object.entries(raw)) {
+    const path = ['runtimes', name];
+    if (!HANDLER_NAME.pattern.test(name)) {
+      report(path, `${path.join('.')}: expected ${HANDLER_NAME.expects}`);
+      continue;
+    }
+    runtimes[name] = readTable({
+      fields: runtimeFields,
+      raw: asTable(value, path, report),
+      base: Object.hasOwn(base, name) ? (base[name] ?? defaultRuntimeHandler()) : defaultRuntimeHandler(),
+      path,
+      report,
+    });
+  }
+  return runtimes;
+}
+
+interface TableInput<T, B extends T> {
+  fields: Fields<T>;
+  raw: RawTable;
+  base: B;
+  path: Path;
+  report: Report;
+}
+
+function readTable<T extends object, B extends T>({ fields, raw, base, path, report }: TableInput<T, B>): B {
+  const byName = new Map<string, [string, Field<unknown>]>(
+    Object.entries<Field<unknown>>(fields).map(([key, field]) => [toSnake(key), [key, field]]),
+  );
+  const read: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(raw)) {
+    const at = [...path, name];
+    const known = byName.get(name);
+    if (known === undefined) {
+      report(at, unknownKey(at, [...byName.keys()]));
+      continue;
+    }
+    const [key, field] = known;
+    const accepted = field.read(value);
+    if (accepted === undefined) {
+      report(at, `${at.join('.')}: expected ${field.expects}, found ${describeValue(value)}`);
+    }
+    read[key] = accepted;
+  }
+  return { ...base, ...read };
+}
+
+function asTable(value: unknown, path: Path, report: Report): RawTable {
+  if (value === undefined) return {};
+  if (typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)) {
+    return value as RawTable;
+  }
+  report(path, `${path.join('.')}: expected a table, found ${describeValue(value)}`);
+  return {};
+}
+
+function unknownKey(path: Path, known: string[]): string {
+  const name = path.at(-1) ?? '';
+  const owner = ownerOf(name);
+  const candidates = path.length === 1 ? [...known, ...Object.keys(tables), 'runtimes'] : known;
+  const meant = nearest(name, candidates);
+  if (meant !== null) return `unknown key ${path.join('.')}; did you mean ${meant}?`;
+  if (owner !== null) return `unknown key ${path.join('.')}; ${name} belongs ${owner}`;
+  return `unknown key ${path.join('.')}; known here: ${candidates.join(', ')}`;
+}
+
+/** A key below the wrong header is the commonest slip in TOML, so say where it would be right. */
+function ownerOf(name: string): string | null {
+  const has = (fields: object) => Object.keys(fields).some((key) => toSnake(key) === name);
+  if (has(topFields)) return 'at the top, before the first [table]';
+  for (const [table, fields] of Object.entries(tables)) if (has(fields)) return `in [${table}]`;
+  return has(runtimeFields) ? 'in [runtimes.NAME]' : null;
+}

@@ -1,0 +1,96 @@
+/** Everything an operator may set. TOML spells the keys in snake_case; `settings.ts` describes each. */
+export interface Config {
+  /** Path of the unix socket that serves CRI. */
+  listen: string;
+  /** Directory for what outlives a reboot. */
+  root: string;
+  /** Directory for what a reboot may take: pinned namespaces, FIFOs, sandbox files. */
+  state: string;
+  logLevel: LogLevel;
+  containerd: ContainerdConfig;
+  cni: CniConfig;
+  images: ImagesConfig;
+  cgroupDriver: CgroupDriver;
+  /** Longer lines of output are split into partial ones, in bytes. */
+  maxLogLineBytes: number;
+  /** How long exec output may stay open after the process exited, in milliseconds. */
+  execDrainMs: number;
+  /** The runtime handler for pods that name none. */
+  defaultRuntime: string;
+  runtimes: Record<string, RuntimeHandler>;
+}
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
+export type CgroupDriver = 'auto' | 'cgroupfs' | 'systemd';
+
+export interface ContainerdConfig {
+  address: string;
+  namespace: string;
+  snapshotter: string;
+}
+
+export interface CniConfig {
+  confDir: string;
+  binDirs: string[];
+  timeoutMs: number;
+}
+
+export interface ImagesConfig {
+  certsDir: string;
+  maxConcurrentDownloads: number;
+  stallTimeoutMs: number;
+}
+
+export interface RuntimeHandler {
+  /** containerd's name of the shim, such as io.containerd.runc.v2. */
+  type: string;
+  /** Path of the OCI runtime; empty means runc from PATH. */
+  binary: string;
+  /** The OCI runtime's own state directory; empty means the shim's default. */
+  root: string;
+  /** Null follows `cgroupDriver`. */
+  systemdCgroup: boolean | null;
+  /** Empty means `containerd.snapshotter`. */
+  snapshotter: string;
+  /** How a pod's namespaces are held: bind mounts, or a pause container. */
+  sandbox: 'pinned' | 'pause';
+  privilegedWithoutHostDevices: boolean;
+}
+
+export function defaultRuntimeHandler(): RuntimeHandler {
+  return {
+    type: 'io.containerd.runc.v2',
+    binary: '',
+    root: '',
+    systemdCgroup: null,
+    snapshotter: '',
+    sandbox: 'pinned',
+    privilegedWithoutHostDevices: false,
+  };
+}
+
+/** A fresh value each time, so that a caller may change its copy. */
+export function defaultConfig(): Config {
+  return {
+    listen: '/run/cristal/cristal.sock',
+    root: '/var/lib/cristal',
+    state: '/run/cristal',
+    logLevel: 'info',
+    containerd: {
+      address: '/run/containerd/containerd.sock',
+      namespace: 'k8s.io',
+      snapshotter: 'overlayfs',
+    },
+    cni: { confDir: '/etc/cni/net.d', binDirs: ['/opt/cni/bin'], timeoutMs: 60_000 },
+    images: {
+      certsDir: '/etc/containerd/certs.d',
+      maxConcurrentDownloads: 3,
+      stallTimeoutMs: 300_000,
+    },
+    cgroupDriver: 'auto',
+    maxLogLineBytes: 16_384,
+    execDrainMs: 2_000,
+    defaultRuntime: 'runc',
+    runtimes: { runc: defaultRuntimeHandler() },
+  };
+}

@@ -1,0 +1,114 @@
+import type { Fields } from './fields.ts';
+import {
+  absolutePath,
+  flag,
+  integer,
+  oneOf,
+  optionalFlag,
+  optionalPath,
+  pathList,
+  socketPath,
+  text,
+} from './fields.ts';
+import type { CniConfig, Config, ContainerdConfig, ImagesConfig, RuntimeHandler } from './schema.ts';
+
+type TopLevel = Omit<Config, 'containerd' | 'cni' | 'images' | 'runtimes'>;
+
+/** A RuntimeClass names its handler by an RFC 1123 label. */
+export const HANDLER_NAME = {
+  expects: 'a runtime handler name (lower-case letters, digits and inner dashes, at most 63)',
+  pattern: /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/,
+};
+
+/** What containerd takes as a namespace. */
+const IDENTIFIER = {
+  expects: 'a name of letters and digits with single inner dots, dashes or underscores, at most 76 long',
+  pattern: /^(?=.{1,76}$)[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$/,
+};
+
+const NON_EMPTY = { expects: 'a string that is not empty', pattern: /\S/ };
+const MAYBE_EMPTY = { expects: 'a string', pattern: /^/ };
+
+/** The keys before the first table. */
+export const topFields: Fields<TopLevel> = {
+  listen: socketPath('The unix socket that serves the CRI to the kubelet and crictl.'),
+  root: absolutePath('Directory for what outlives a reboot: container status and the CNI cache.'),
+  state: absolutePath(
+    'Directory for what a reboot may take: pinned namespaces, FIFOs, sandbox files. Best on a tmpfs.',
+  ),
+  logLevel: oneOf('The least severe level that is logged.', ['trace', 'debug', 'info', 'warn', 'error']),
+  cgroupDriver: oneOf(
+    'Who makes the cgroups of containers; must be what the kubelet uses. "auto" is systemd where systemd runs the machine, else cgroupfs.',
+    ['auto', 'cgroupfs', 'systemd'],
+  ),
+  maxLogLineBytes: integer(
+    'A longer line of container output is logged as several partial lines, each of this many bytes.',
+    128,
+    1_048_576,
+  ),
+  execDrainMs: integer(
+    'How many milliseconds the output of an exec may stay open once its process has exited.',
+    0,
+    600_000,
+  ),
+  defaultRuntime: text('The runtime handler of pods that name none. One of [runtimes.NAME].', HANDLER_NAME),
+};
+
+export const containerdFields: Fields<ContainerdConfig> = {
+  address: socketPath('The unix socket of containerd.'),
+  namespace: text('The containerd namespace of all that cristal makes.', IDENTIFIER),
+  snapshotter: text('The containerd snapshotter for images and containers.', NON_EMPTY),
+};
+
+export const cniFields: Fields<CniConfig> = {
+  confDir: absolutePath(
+    'Directory of the CNI network configurations; the first one by file name is used. It may come into being later.',
+  ),
+  binDirs: pathList('Directories of the CNI plugins, searched in order.'),
+  timeoutMs: integer('How many milliseconds one CNI operation may take.', 1_000, 3_600_000),
+};
+
+export const imagesFields: Fields<ImagesConfig> = {
+  certsDir: absolutePath(
+    'Directory of registry mirrors and certificates, one HOST/hosts.toml each, as containerd has them.',
+  ),
+  maxConcurrentDownloads: integer('How many layers of one image are fetched at a time.', 1, 64),
+  stallTimeoutMs: integer(
+    'A pull that received nothing for this many milliseconds is given up.',
+    1_000,
+    86_400_000,
+  ),
+};
+
+export const runtimeFields: Fields<RuntimeHandler> = {
+  type: text('Name of the shim, as containerd has it.', NON_EMPTY),
+  binary: optionalPath('Path of the OCI runtime. Empty: runc, found by the shim in its PATH.'),
+  root: optionalPath('State directory of the OCI runtime. Empty: the default of the shim.'),
+  systemdCgroup: optionalFlag('Whether the runtime asks systemd for cgroups. Unset: as cgroup_driver says.'),
+  snapshotter: text('Snapshotter for this runtime. Empty: that of [containerd].', MAYBE_EMPTY),
+  sandbox: oneOf(
+    'How the namespaces of a pod are held: "pinned" by bind mounts, without a process, or by a "pause" container, which VM runtimes need.',
+    ['pinned', 'pause'],
+  ),
+  privilegedWithoutHostDevices: flag('Whether a privileged container goes without the devices of the host.'),
+};
+
+/** The named tables, in the order in which they are shown. */
+export const tables = {
+  containerd: containerdFields,
+  cni: cniFields,
+  images: imagesFields,
+} as const;
+
+/** One line about each table, for the printed default file and the reference. */
+export const tableDocs: Record<keyof typeof tables | 'runtimes', string> = {
+  containerd: 'The containerd that does the work.',
+  cni: 'Pod networks.',
+  images: 'Pulling images.',
+  runtimes:
+    'One table per runtime handler, by the name that a RuntimeClass gives it. "runc" is always there; a table of that name changes it.',
+};
+
+export function toSnake(camel: string): string {
+  return camel.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

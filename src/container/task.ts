@@ -1,0 +1,167 @@
+import type { Logger } from 'pino';
+import type { Containerd } from '../containerd/client.ts';
+import type { TypedAny } from '../containerd/typed-any.ts';
+import { oomKills } from '../host/cgroup.ts';
+import { makeFifo } from '../host/fifo.ts';
+import { ensureDir, removeTree } from '../host/files.ts';
+import type { LogPump } from '../io/log-pump.ts';
+import { during, Fault, isCode, messageOf } from '../lib/fault.ts';
+import type { KeyedLock } from '../lib/keyed-lock.ts';
+import { Rollback } from '../lib/rollback.ts';
+import type { Container, ContainerStore } from '../store/containers.ts';
+import type { Paths } from '../store/paths.ts';
+import { type Exit, exitReason } from './exit.ts';
+import type { StdinKeeper } from './stdin.ts';
+import type { ExitWaiters } from './waiters.ts';
+
+/** How long the last output of an exited container may take to reach its log, in milliseconds. */
+const DRAIN_MS = 2_000;
+
+const SIGKILL = 9;
+
+/** What the life of a container's task needs. */
+export interface TaskNeeds {
+  readonly containerd: Pick<Containerd, 'tasks' | 'snapshots'>;
+  readonly containers: ContainerStore;
+  readonly paths: Paths;
+  readonly pump: LogPump;
+  readonly stdin: StdinKeeper;
+  readonly exits: ExitWaiters;
+  readonly locks: KeyedLock;
+  readonly log: Logger;
+}
+
+/** Paths of a process's FIFOs; empty where it has none. */
+export interface TaskIo {
+  readonly stdin: string;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A terminal's output is one stream. */
+export function taskIo(dir: string, { stdin, tty }: { stdin: boolean; tty: boolean }): TaskIo {
+  return { stdin: stdin ? `${dir}/stdin` : '', stdout: `${dir}/stdout`, stderr: tty ? '' : `${dir}/stderr` };
+}
+
+/** Makes the directory and the FIFOs in it. */
+export async function makeFifos(dir: string, io: TaskIo): Promise<void> {
+  await ensureDir(dir);
+  for (const path of [io.stdin, io.stdout, io.stderr]) if (path !== '') makeFifo(path);
+}
+
+/** Opens our ends of a container's FIFOs: the log's, and the one that keeps its stdin from ending. */
+export async function openIo(
+  needs: Pick<TaskNeeds, 'paths' | 'pump' | 'stdin'>,
+  container: Pick<Container, 'id' | 'config' | 'logPath'>,
+  maxLineBytes: number,
+): Promise<TaskIo> {
+  const { id, config, logPath } = container;
+  const io = taskIo(needs.paths.containerState(id), config);
+  if (io.stdin !== '') needs.stdin.open(id, io.stdin);
+  await needs.pump.open({ id, stdout: io.stdout, stderr: io.stderr, logPath, tty: config.tty, maxLineBytes });
+  return io;
+}
+
+/**
+ * Creates and starts the task of a created container. Answers its pid; on failure nothing is left
+ * but the record.
+ */
+export async function startTask(
+  needs: TaskNeeds,
+  container: Container,
+  options: { runtime: TypedAny | null; maxLineBytes: number; signal: AbortSignal; stage: (name: string) => void },
+): Promise<number> {
+  const { containerd, log } = needs;
+  const { id, config, snapshotter } = container;
+  const { signal, stage } = options;
+  await using work = new Rollback((step, err) => log.error({ err, containerId: id, step }, 'rollback stuck'));
+
+  stage('open log and FIFOs');
+  work.onFailure('io', () => closeIo(needs, id));
+  await makeFifos(needs.paths.containerState(id), taskIo(needs.paths.containerState(id), config));
+  const io = await openIo(needs, container, options.maxLineBytes);
+
+  stage('create task');
+  work.onFailure('task', (late) => killAndDelete(needs, id, late));
+  const rootfs = await containerd.snapshots.mounts(snapshotter, id, { signal });
+  await containerd.tasks.create(
+    { containerId: id, rootfs, ...io, terminal: config.tty, options: options.runtime },
+    { signal },
+  );
+
+  stage('start task');
+  const { pid } = await containerd.tasks.start(id, '', { signal });
+  work.commit();
+  return pid;
+}
+
+/** Writes down that a container exited, and frees its task. What is no longer running is left alone. */
+export async function recordExit(needs: TaskNeeds, id: string, exit: Exit): Promise<void> {
+  using _held = await needs.locks.take(`container/${id}`);
+  const container = needs.containers.get(id);
+  if (container?.state !== 'running') return;
+  // Before the task is deleted, since its cgroup goes with it.
+  const kills = await oomKills(container.cgroupsPath).catch(() => null);
+  if (!(await needs.pump.drained(id, DRAIN_MS))) {
+    needs.log.warn({ containerId: id }, 'output still open after exit; the rest of it is lost');
+  }
+  await needs.containers.setStatus(id, {
+    state: 'exited',
+    pid: 0,
+    exitCode: exit.exitCode,
+    finishedAt: exit.exitedAt,
+    reason: container.reason === '' ? exitReason(exit.exitCode, kills) : container.reason,
+  });
+  needs.exits.exited(id);
+  await releaseTask(needs, id, AbortSignal.timeout(30_000)).catch((err: unknown) => {
+    // The next RemoveContainer, or the next start of cristal, tries again.
+    needs.log.error({ err, containerId: id }, 'could not delete the task of an exited container');
+  });
+}
+
+/** Deletes a stopped task and everything that served its input and output. Already gone is done. */
+export async function releaseTask(needs: TaskNeeds, id: string, signal: AbortSignal): Promise<void> {
+  await needs.containerd.tasks.delete(id, { signal });
+  await closeIo(needs, id);
+}
+
+async function closeIo(needs: Pick<TaskNeeds, 'paths' | 'pump' | 'stdin'>, id: string): Promise<void> {
+  needs.stdin.close(id);
+  await needs.pump.close(id);
+  await removeTree(needs.paths.containerState(id));
+}
+
+/** Ends a task whatever its state, and deletes it. Already gone is done. */
+export async function killAndDelete(
+  needs: Pick<TaskNeeds, 'containerd'>,
+  id: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { tasks } = needs.containerd;
+  try {
+    await tasks.kill({ containerId: id, signal: SIGKILL, all: true }, { signal });
+    await tasks.wait(id, '', { signal });
+  } catch (error) {
+    if (!isCode(error, 'not_found')) throw during(`kill task "${id}"`, error);
+  }
+  await tasks.delete(id, { signal });
+}
+
+/**
+ * Sends a signal to the container's first process. One that is already gone is fine: its exit is on its way.
+ */
+export async function signalTask(
+  needs: Pick<TaskNeeds, 'containerd'>,
+  id: string,
+  signal: number,
+  options: { all?: boolean; abort: AbortSignal },
+): Promise<void> {
+  try {
+    await needs.containerd.tasks.kill(
+      { containerId: id, signal, all: options.all ?? false },
+      { signal: options.abort },
+    );
+  } catch (error) {
+    if (!isCode(error, 'not_found')) throw new Fault('internal', `signal ${signal}: ${messageOf(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,219 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js';
+import type { ServerDuplexStream, ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
+import { connect } from './connection.ts';
+import type { Connection } from './connection.ts';
+import { createContainers } from './containers.ts';
+import { createContent } from './content.ts';
+import { createLeases } from './leases.ts';
+import { api } from './proto.ts';
+
+type Unary = (call: ServerUnaryCall<unknown, unknown>, reply: sendUnaryData<unknown>) => void;
+type Streaming = (call: ServerWritableStream<unknown, unknown>) => void;
+type Duplex = (call: ServerDuplexStream<{ data: Buffer }, unknown>) => void;
+
+const containers = api['containerd.services.containers.v1.Containers'];
+const content = api['containerd.services.content.v1.Content'];
+const leases = api['containerd.services.leases.v1.Leases'];
+const log = pino({ level: 'silent' });
+
+let dir: string;
+let address: string;
+let server: Server;
+let connection: Connection;
+
+beforeEach(() => {
+  dir = mkdtempSync('/tmp/cristal-connection-');
+  address = path.join(dir, 'c.sock');
+  server = new Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 });
+  connection = connect({ address, namespace: 'k8s.io', log });
+});
+afterEach(() => {
+  connection[Symbol.dispose]();
+  server.forceShutdown();
+  rmSync(dir, { recursive: true });
+});
+
+function listen(): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.bindAsync(`unix:${address}`, ServerCredentials.createInsecure(), (error) => {
+    if (error) reject(error);
+    else resolve();
+  });
+  return promise;
+}
+
+describe('unary', () => {
+  it.each([
+    [status.NOT_FOUND, 'not_found', 'container "a" not found'],
+    [status.ALREADY_EXISTS, 'already_exists', 'taken'],
+    [status.FAILED_PRECONDITION, 'failed_precondition', 'is running'],
+    [status.UNKNOWN, 'unknown', 'runc said no'],
+  ])('status %s becomes a fault with code %s', async (code, faultCode, details) => {
+    const get: Unary = (_call, reply) => reply({ code, details });
+    server.addService(containers, { Get: get });
+    await listen();
+    await expect(createContainers(connection).get('a')).rejects.toMatchObject({
+      name: 'Fault',
+      code: faultCode,
+      message: details,
+      cause: { code },
+    });
+  });
+
+  test('nobody at the socket: unavailable, and the message names it', async () => {
+    const attempt = createContainers(connection).get('a');
+    await expect(attempt).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining(address) as string,
+    });
+  });
+
+  test('a server that comes later is found', async () => {
+    await expect(createLeases(connection).list()).rejects.toMatchObject({ code: 'unavailable' });
+    const list: Unary = (_call, reply) => reply(null, { leases: [{ id: 'l' }] });
+    server.addService(leases, { List: list });
+    await listen();
+    await expect.poll(() => createLeases(connection).list(), { timeout: 5_000 }).toMatchObject([{ id: 'l' }]);
+  });
+
+  test('the namespace and the lease travel as headers', async () => {
+    const seen: Metadata[] = [];
+    const create: Unary = (call, reply) => {
+      seen.push(call.metadata);
+      reply(null, {});
+    };
+    server.addService(leases, { Create: create });
+    await listen();
+    await createLeases(connection).create('a');
+    await createLeases(connection).create('b', {}, { lease: 'mine' });
+    expect(seen.map((metadata) => metadata.get('containerd-namespace'))).toEqual([['k8s.io'], ['k8s.io']]);
+    expect(seen.map((metadata) => metadata.get('containerd-lease'))).toEqual([[], ['mine']]);
+  });
+
+  test('the signal cancels the call at the server', async () => {
+    const cancelled = Promise.withResolvers<void>();
+    const stop = new AbortController();
+    const get: Unary = (call) => {
+      call.on('cancelled', () => cancelled.resolve());
+      stop.abort();
+    };
+    server.addService(containers, { Get: get });
+    await listen();
+    await expect(createContainers(connection).get('a', { signal: stop.signal })).rejects.toMatchObject({
+      code: 'cancelled',
+    });
+    await cancelled.promise;
+  });
+
+  test('a signal that has fired makes no call, and its reason decides on the code', async () => {
+    const late = AbortSignal.abort(new DOMException('too late', 'TimeoutError'));
+    await expect(createContainers(connection).get('a', { signal: late })).rejects.toMatchObject({
+      code: 'deadline_exceeded',
+      message: expect.stringContaining('too late') as string,
+    });
+  });
+
+  test('timeoutMs is the deadline of the call', async () => {
+    const get: Unary = () => {};
+    server.addService(containers, { Get: get });
+    await listen();
+    await expect(createContainers(connection).get('a', { timeoutMs: 30 })).rejects.toMatchObject({
+      code: 'deadline_exceeded',
+    });
+  });
+
+  it.each([
+    [15, 'passes'],
+    [17, 'is refused'],
+  ])('an answer of %s MiB %s', async (mib) => {
+    const value = Buffer.alloc(mib * 1024 * 1024);
+    const get: Unary = (_call, reply) =>
+      reply(null, { container: { id: 'a', spec: { type_url: 'x', value } } });
+    server.addService(containers, { Get: get });
+    await listen();
+    const attempt = createContainers(connection).get('a');
+    if (mib < 16) expect((await attempt).spec?.value).toHaveLength(value.length);
+    else await expect(attempt).rejects.toMatchObject({ code: 'resource_exhausted' });
+  });
+});
+
+describe('server stream', () => {
+  const endless: Streaming = (call) => void call.write({ data: Buffer.from('x') });
+
+  test('every message comes before the error', async () => {
+    const read: Streaming = (call) => {
+      call.write({ data: Buffer.from('one') });
+      call.write({ data: Buffer.from('two') });
+      call.emit('error', { code: status.DATA_LOSS, details: 'the disk is gone' });
+    };
+    server.addService(content, { Read: read });
+    await listen();
+    const seen: string[] = [];
+    const attempt = (async () => {
+      for await (const piece of createContent(connection).read('d')) seen.push(piece.toString());
+    })();
+    await expect(attempt).rejects.toMatchObject({ code: 'data_loss', message: 'the disk is gone' });
+    expect(seen).toEqual(['one', 'two']);
+  });
+
+  test('leaving the loop cancels the call', async () => {
+    const cancelled = Promise.withResolvers<void>();
+    const read: Streaming = (call) => {
+      call.on('cancelled', () => cancelled.resolve());
+      endless(call);
+    };
+    server.addService(content, { Read: read });
+    await listen();
+    for await (const piece of createContent(connection).read('d')) {
+      expect(piece.toString()).toBe('x');
+      break;
+    }
+    await cancelled.promise;
+  });
+
+  test('the signal ends the loop with a fault', async () => {
+    server.addService(content, { Read: endless });
+    await listen();
+    const stop = new AbortController();
+    const attempt = (async () => {
+      for await (const _ of createContent(connection).read('d', {}, { signal: stop.signal })) stop.abort();
+    })();
+    await expect(attempt).rejects.toMatchObject({ code: 'cancelled' });
+  });
+
+  test('a server that dies ends the loop as unavailable', async () => {
+    server.addService(content, { Read: endless });
+    await listen();
+    const attempt = (async () => {
+      for await (const _ of createContent(connection).read('d')) server.forceShutdown();
+    })();
+    await expect(attempt).rejects.toMatchObject({ code: expect.stringMatching(/unavailable|cancelled/) });
+  });
+});
+
+describe('duplex', () => {
+  test('an error of the server reaches the one who sends, and nobody hangs', async () => {
+    const write: Duplex = (call) => {
+      call.once('data', () => call.emit('error', { code: status.RESOURCE_EXHAUSTED, details: 'disk full' }));
+    };
+    server.addService(content, { Write: write });
+    await listen();
+    const attempt = createContent(connection).writer({ ref: 'r', total: 0, expected: '' });
+    await expect(attempt).rejects.toMatchObject({ code: 'resource_exhausted', message: 'disk full' });
+  });
+
+  test('sending on a call that is over fails with its error', async () => {
+    const write: Duplex = (call) => {
+      call.emit('error', { code: status.ABORTED, details: 'no more' });
+    };
+    server.addService(content, { Write: write });
+    await listen();
+    const call = connection.duplex(content.Write);
+    await expect(call.responses[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'aborted' });
+    await expect(call.send({})).rejects.toMatchObject({ code: 'aborted', message: 'no more' });
+  });
+});

@@ -1,0 +1,62 @@
+import type { Logger } from 'pino';
+import pkg from '../package.json' with { type: 'json' };
+import type { Config } from './config/schema.ts';
+import { StdinKeeper } from './container/stdin.ts';
+import { ExitWaiters } from './container/waiters.ts';
+import { createContainerd } from './containerd/client.ts';
+import { connect } from './containerd/connection.ts';
+import { createNetwork } from './host/cni/network.ts';
+import { readHostFacts } from './host/facts.ts';
+import { ensureDir, exists } from './host/files.ts';
+import { startNamespaceThread } from './host/namespaces.ts';
+import { startLogPump } from './io/log-pump.ts';
+import { KeyedLock } from './lib/keyed-lock.ts';
+import { createImageService } from './registry/service.ts';
+import { Operations } from './rpc/operations.ts';
+import type { Services } from './rpc/services.ts';
+import { makePauseRoot } from './sandbox/pause.ts';
+import { createContainerStore } from './store/containers.ts';
+import { createPaths } from './store/paths.ts';
+import { createSandboxStore } from './store/sandboxes.ts';
+
+/** Where systemd says that it runs the machine (sd_booted(3)). */
+const SYSTEMD_RUNS = '/run/systemd/system';
+
+/** Makes everything that handlers need. What has a lifetime goes on the stack, and ends in reverse. */
+export async function createServices(config: Config, log: Logger, stack: AsyncDisposableStack): Promise<Services> {
+  const paths = createPaths(config);
+  for (const dir of [config.state, config.root]) await ensureDir(dir, 0o711);
+  const containerd = createContainerd(stack.use(connect({ ...config.containerd, log })));
+  const systemd = config.cgroupDriver === 'auto' ? await exists(SYSTEMD_RUNS) : config.cgroupDriver === 'systemd';
+  const network = await createNetwork({ ...config.cni, cacheDir: paths.cniCache, log });
+  return {
+    config,
+    log,
+    version: pkg.version,
+    containerd,
+    facts: await readHostFacts(),
+    cgroupDriver: systemd ? 'systemd' : 'cgroupfs',
+    paths,
+    sandboxes: createSandboxStore(containerd.containers, paths),
+    containers: createContainerStore(containerd.containers, paths),
+    images: stack.use(
+      createImageService({
+        containerd,
+        store: createImageStore({ containerd, log }),
+        config: config.images,
+        snapshotter: config.containerd.snapshotter,
+        log,
+      }),
+    ),
+    namespaces: stack.use(await startNamespaceThread(log)),
+    network: stack.use(network),
+    pump: stack.use(await startLogPump(log)),
+    stdin: new StdinKeeper(),
+    locks: new KeyedLock(),
+    operations: new Operations(),
+    exits: new ExitWaiters(),
+    stopping: new Map(),
+    pauseRoot: await makePauseRoot(config.state),
+    lease: `cristal-${config.containerd.namespace}`,
+  };
+}

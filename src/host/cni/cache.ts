@@ -1,0 +1,91 @@
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { during, Fault } from '../../lib/fault.ts';
+import { ensureDir, listDir, readText, writeFileAtomic } from '../files.ts';
+import type { PodIdentity } from './attachment.ts';
+import type { NetworkConfig } from './config.ts';
+import { isJsonObject } from './json-object.ts';
+import type { JsonObject } from './json-object.ts';
+
+/**
+ * All that a DEL needs, one file per sandbox. It is written before ADD, with `result` null, so that
+ * what a killed daemon left half done can be freed; and with the result after it. It goes away only
+ * when a DEL has succeeded. The network is kept whole, as its file may change or go meanwhile.
+ */
+export interface CacheEntry {
+  readonly version: 1;
+  readonly id: string;
+  readonly netns: string;
+  readonly pod: PodIdentity;
+  readonly network: NetworkConfig;
+  readonly capabilityArgs: JsonObject;
+  readonly result: JsonObject | null;
+}
+
+const SUFFIX = '.json';
+
+/** Annotations of the pod are in the records, which are not for every user of the host. */
+const MODE = 0o600;
+
+export class AttachmentCache {
+  readonly #dir: string;
+
+  private constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  static async open(dir: string): Promise<AttachmentCache> {
+    await ensureDir(dir, 0o700);
+    return new AttachmentCache(dir);
+  }
+
+  /** Null if there is none. Throws `data_loss` if there is one that cannot be read. */
+  async read(id: string): Promise<CacheEntry | null> {
+    const path = this.#path(id);
+    const text = await readText(path);
+    if (text === null) return null;
+    try {
+      const value: unknown = JSON.parse(text);
+      if (!isJsonObject(value) || value.version !== 1) throw new Error('not a record of version 1');
+      return value as unknown as CacheEntry;
+    } catch (error) {
+      throw during(`read network record ${path}`, error, 'data_loss');
+    }
+  }
+
+  /** Writes the intent. It survives a power cut, as the addresses in a plugin's store on disk may. */
+  async begin(entry: CacheEntry): Promise<void> {
+    await writeFileAtomic(this.#path(entry.id), JSON.stringify(entry), MODE);
+  }
+
+  /**
+   * Adds the result. This survives our own death, but is not waited for on the disk: after a power
+   * cut a DEL without it will do.
+   */
+  async complete(entry: CacheEntry): Promise<void> {
+    const path = this.#path(entry.id);
+    const temporary = `${path}.new`;
+    await writeFile(temporary, JSON.stringify(entry), { mode: MODE });
+    await rename(temporary, path);
+  }
+
+  async remove(id: string): Promise<void> {
+    const path = this.#path(id);
+    await rm(`${path}.new`, { force: true });
+    await rm(path, { force: true });
+  }
+
+  async ids(): Promise<string[]> {
+    const names = await listDir(this.#dir);
+    return names.filter((name) => name.endsWith(SUFFIX)).map((name) => name.slice(0, -SUFFIX.length));
+  }
+
+  #path(id: string): string {
+    // The specification's rule for container ids, which also keeps a path inside of the directory.
+    if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(id)) {
+      throw new Fault('invalid_argument', `"${id}" is not a sandbox id`);
+    }
+    return join(this.#dir, id + SUFFIX);
+  }
+}

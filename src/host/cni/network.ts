@@ -1,0 +1,214 @@
+import { statfs } from 'node:fs/promises';
+
+import type { Logger } from 'pino';
+
+import { Fault, isCode } from '../../lib/fault.ts';
+import type { Attachment, AttachRequest } from './attachment.ts';
+import { PluginBinaries } from './binaries.ts';
+import { AttachmentCache } from './cache.ts';
+import type { CacheEntry } from './cache.ts';
+import { capabilityArgs } from './capabilities.ts';
+import { addChain, checkChain, delChain, gcChain, IF_NAME } from './chain.ts';
+import type { NetworkConfig } from './config.ts';
+import { createRunPlugin } from './plugin.ts';
+import type { RunPlugin } from './plugin.ts';
+import { podIps, readResult } from './result.ts';
+import { StatusProbe } from './status.ts';
+import type { NetworkStatus } from './status.ts';
+import { isAtLeast } from './version.ts';
+import { ConfigWatch } from './watch.ts';
+
+export interface NetworkOptions {
+  confDir: string;
+  binDirs: string[];
+  /** For one call of one plugin. */
+  timeoutMs: number;
+  /** Where the records of attachments are. Must outlive a reboot, as the stores of address plugins do. */
+  cacheDir: string;
+  log: Logger;
+}
+
+/** The pod network, by CNI plugins. Calls for different sandboxes run side by side. */
+export interface Network extends AsyncDisposable {
+  /** From memory, except for STATUS of CNI 1.1.0, which is asked seldom and waited for briefly. */
+  status(signal?: AbortSignal): Promise<NetworkStatus>;
+  /** Records its intent, then runs ADD. When it fails, `detach` is owed all the same. */
+  attach(request: AttachRequest, signal?: AbortSignal): Promise<Attachment>;
+  /** Runs DEL as ADD was run and forgets the sandbox. Done at once for a sandbox it does not know. */
+  detach(id: string, netns: string | null, signal?: AbortSignal): Promise<void>;
+  /** The sandboxes to which a `detach` is owed. */
+  attachments(): Promise<string[]>;
+  /** Null when unknown, or when its ADD never finished. */
+  attachment(id: string): Promise<Attachment | null>;
+  /** Runs CHECK where the configuration has it. Rejects when the network is not as ADD left it. */
+  check(id: string, netns: string): Promise<void>;
+  /** Lets plugins free all that belongs neither to `keep` nor to a sandbox that is recorded here. */
+  gc(keep: string[]): Promise<void>;
+}
+
+/** Starts watching `confDir`, which need not exist. */
+export async function createNetwork(options: NetworkOptions): Promise<Network> {
+  const { confDir, binDirs, timeoutMs, cacheDir, log } = options;
+  const cache = await AttachmentCache.open(cacheDir);
+  const binaries = new PluginBinaries(binDirs);
+  const watch = await ConfigWatch.start({ dir: confDir, log, onChange: () => binaries.forgetAll() });
+  const run = createRunPlugin({ binaries, timeoutMs });
+  const probe = new StatusProbe({ run, binaries });
+  return new CniNetwork({ cache, watch, run, probe, log });
+}
+
+interface Parts {
+  cache: AttachmentCache;
+  watch: ConfigWatch;
+  run: RunPlugin;
+  probe: StatusProbe;
+  log: Logger;
+}
+
+class CniNetwork implements Network {
+  readonly #parts: Parts;
+  /** Sandboxes between the start of `attach` and its end. Their record may not be on disk yet. */
+  readonly #attaching = new Set<string>();
+  #collecting: Promise<void> = Promise.resolve();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  status(): Promise<NetworkStatus> {
+    const { probe, watch } = this.#parts;
+    return probe.status(watch.state);
+  }
+
+  async attach(request: AttachRequest, signal?: AbortSignal): Promise<Attachment> {
+    const { cache, run } = this.#parts;
+    const { id, netns, pod } = request;
+    // A collection that was told what is in use must end first: it would free what this one takes.
+    await this.#collecting;
+    this.#attaching.add(id);
+    try {
+      const network = await this.#network();
+      const args = capabilityArgs(request);
+      const entry: CacheEntry = { version: 1, id, netns, pod, network, capabilityArgs: args, result: null };
+      await cache.begin(entry);
+      const { raw } = await addChain(run, entry, signal);
+      const attached = { ...entry, result: raw };
+      await cache.complete(attached);
+      const attachment = attachmentFrom(attached, raw);
+      // The kubelet would make the pod's sandbox anew, over and over and without a word.
+      if (attachment.ips.length === 0) {
+        throw new Fault(
+          'internal',
+          `CNI ADD of network ${network.name}: no plugin gave the pod an IP address`,
+        );
+      }
+      return attachment;
+    } finally {
+      this.#attaching.delete(id);
+    }
+  }
+
+  async detach(id: string, netns: string | null, signal?: AbortSignal): Promise<void> {
+    const { cache, run } = this.#parts;
+    const entry = await this.#recordFor(id);
+    if (entry === null) return;
+    await delChain(run, entry, { netns: await livingNamespace(netns), signal });
+    await cache.remove(id);
+  }
+
+  attachments(): Promise<string[]> {
+    return this.#parts.cache.ids();
+  }
+
+  async attachment(id: string): Promise<Attachment | null> {
+    const entry = await this.#parts.cache.read(id);
+    return entry === null || entry.result === null ? null : attachmentFrom(entry, entry.result);
+  }
+
+  async check(id: string, netns: string): Promise<void> {
+    const { cache, run, log } = this.#parts;
+    const entry = await cache.read(id);
+    if (entry === null || entry.result === null) {
+      throw new Fault('failed_precondition', `sandbox ${id} is not attached to a network`);
+    }
+    const { cniVersion, disableCheck, name } = entry.network;
+    if (disableCheck || !isAtLeast(cniVersion, '0.4.0')) {
+      log.debug({ network: name, cniVersion, disableCheck }, 'CNI CHECK skipped');
+      return;
+    }
+    await checkChain(run, entry, netns);
+  }
+
+  async gc(keep: string[]): Promise<void> {
+    const { watch, log } = this.#parts;
+    const { network } = watch.state;
+    if (network === null || network.disableGC || !isAtLeast(network.cniVersion, '1.1.0')) {
+      const { name, cniVersion, disableGC } = network ?? {};
+      log.debug({ network: name, cniVersion, disableGC }, 'CNI GC skipped');
+      return;
+    }
+    const collection = this.#collecting.then(() => this.#collect(network, keep));
+    this.#collecting = collection.catch(() => {}); // its own caller gets the error
+    await collection;
+  }
+
+  /** A sandbox with a record keeps its addresses until its DEL, also when `keep` does not name it. */
+  async #collect(network: NetworkConfig, keep: string[]): Promise<void> {
+    const { cache, run } = this.#parts;
+    const attaching = [...this.#attaching];
+    await gcChain(run, network, [...new Set([...keep, ...attaching, ...(await cache.ids())])]);
+  }
+
+  /** Looks once more before it refuses: the file may have come this very moment. */
+  async #network(): Promise<NetworkConfig> {
+    const { watch } = this.#parts;
+    const network = watch.state.network ?? (await watch.refresh()).network;
+    if (network === null) throw new Fault('unavailable', watch.state.problem);
+    return network;
+  }
+
+  /** With a record that cannot be read, DEL is run by today's network: better than a pod that never goes. */
+  async #recordFor(id: string): Promise<CacheEntry | null> {
+    const { cache, log } = this.#parts;
+    try {
+      return await cache.read(id);
+    } catch (err) {
+      if (!isCode(err, 'data_loss')) throw err;
+      log.error({ err, sandboxId: id }, 'network record is broken, detaching by the present network');
+      const pod = { name: '', namespace: '', uid: '' };
+      return {
+        version: 1,
+        id,
+        netns: '',
+        pod,
+        network: await this.#network(),
+        capabilityArgs: {},
+        result: null,
+      };
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { watch, probe } = this.#parts;
+    await watch[Symbol.asyncDispose]();
+    await probe[Symbol.asyncDispose]();
+  }
+}
+
+function attachmentFrom({ network }: CacheEntry, raw: NonNullable<CacheEntry['result']>): Attachment {
+  return { network: network.name, ips: podIps(readResult(raw), IF_NAME), result: raw };
+}
+
+/** The file system type of namespaces, from linux/magic.h. */
+const NSFS_MAGIC = 0x6e736673;
+
+/** The path, or '' where there is no namespace any more: the specification's way to say so. */
+async function livingNamespace(path: string | null): Promise<string> {
+  if (path === null || path === '') return '';
+  try {
+    return (await statfs(path)).type === NSFS_MAGIC ? path : '';
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}

@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { expect, test } from 'vitest';
+
+import { deviceNumbers, hasCapability, hugepageSize, readHostFacts } from './facts.ts';
+
+test('the facts of this machine', async () => {
+  const facts = await readHostFacts();
+  expect(facts.hostDevices).toContainEqual(
+    expect.objectContaining({ path: '/dev/null', type: 'c', major: 1, minor: 3, mode: 0o666 }),
+  );
+  expect(facts.hostDevices.map(({ path }) => path)).not.toContain('/dev/console');
+  expect(facts.mounts.map(({ mountPoint }) => mountPoint)).toContain('/proc');
+  expect(facts.hostname).toBe(hostname());
+  expect(`${facts.oomScoreAdj}\n`).toBe(readFileSync('/proc/self/oom_score_adj', 'utf8'));
+});
+
+test.each([
+  ['hugepages-2048kB', ['2MB']],
+  ['hugepages-1048576kB', ['1GB']],
+  ['hugepages-64kB', ['64KB']],
+  ['hugepages-33554432kB', ['32GB']],
+  ['other', []],
+])('%s is %j', (name, sizes) => {
+  expect(hugepageSize(name)).toEqual(sizes);
+});
+
+test.each([
+  ['CapEff:\t000001ffffffffff\n', true],
+  ['CapEff:\t0000000001000000\n', true],
+  ['CapEff:\t00000000a80425fb\nCapBnd:\t0000000001000000\n', false],
+  ['', false],
+])('capability 24 in %j: %s', (status, has) => {
+  expect(hasCapability(status, 24n)).toBe(has);
+});
+
+test.each([
+  [0x103n, { major: 1, minor: 3 }],
+  [0x1234_5678n, { major: 0x456, minor: 0x1_2378 }],
+])('device number %s', (rdev, numbers) => {
+  expect(deviceNumbers(rdev)).toEqual(numbers);
+});

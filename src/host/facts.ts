@@ -1,0 +1,114 @@
+import { lstat, readdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
+
+import type { HostDevice, HostFacts, MountInfo } from '../lib/host-facts.ts';
+import { cgroupMode } from './cgroup.ts';
+import { isErrno } from './errno.ts';
+import { exists, listDir, readText } from './files.ts';
+import { readMountInfo } from './mounts.ts';
+
+const CAP_SYS_RESOURCE = 24n;
+
+/** What the kernel or a container mounts there is not hardware, and /dev/console is always made anew. */
+const NOT_DEVICES = new Set([
+  'pts',
+  'shm',
+  'fd',
+  'mqueue',
+  'hugepages',
+  'console',
+  '.lxc',
+  '.lxd-mounts',
+  '.udev',
+]);
+
+/** Reads all that the pure code has to know of this machine. Cheap enough to do per container. */
+export async function readHostFacts(): Promise<HostFacts> {
+  const [mounts, hostDevices, oomScore, status, hugepages, apparmor] = await Promise.all([
+    readMountInfo(),
+    readDevices('/dev', NOT_DEVICES),
+    readText('/proc/self/oom_score_adj'),
+    readText('/proc/self/status'),
+    listDir('/sys/kernel/mm/hugepages'),
+    readText('/sys/module/apparmor/parameters/enabled'),
+  ]);
+  const cgroup = cgroupMode();
+  return {
+    cgroup,
+    oomScoreAdj: Number(oomScore ?? 0),
+    mayLowerOomScore: hasCapability(status ?? '', CAP_SYS_RESOURCE),
+    hostDevices,
+    mounts,
+    hugepageSizes: hugepages.flatMap(hugepageSize),
+    apparmor: apparmor?.trim() === 'Y' && (await exists('/sys/kernel/security/apparmor')),
+    selinux: mounts.some(({ fsType }) => fsType === 'selinuxfs'),
+    swap: await countsSwap(cgroup, mounts),
+    hostname: hostname(),
+  };
+}
+
+/** Whether the effective set in the text of /proc/PID/status has this capability number. */
+export function hasCapability(status: string, capability: bigint): boolean {
+  const set = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1];
+  return set !== undefined && ((BigInt(`0x${set}`) >> capability) & 1n) === 1n;
+}
+
+/** "hugepages-2048kB" is "2MB", in the units of the kernel's cgroup files. Any other name is none. */
+export function hugepageSize(name: string): string[] {
+  const kib = /^hugepages-(\d+)kB$/.exec(name)?.[1];
+  if (kib === undefined) return [];
+  const units = ['KB', 'MB', 'GB'];
+  let size = Number(kib);
+  let unit = 0;
+  while (size >= 1024 && unit < units.length - 1) {
+    size /= 1024;
+    unit++;
+  }
+  return [`${size}${units[unit]}`];
+}
+
+/** Takes apart a device number as Linux packs it in 64 bits. */
+export function deviceNumbers(rdev: bigint): { major: number; minor: number } {
+  const major = ((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & 0xffff_f000n);
+  const minor = (rdev & 0xffn) | ((rdev >> 12n) & 0xffff_ff00n);
+  return { major: Number(major), minor: Number(minor) };
+}
+
+async function readDevices(dir: string, skipped: Set<string>): Promise<HostDevice[]> {
+  const found: HostDevice[] = [];
+  for (const entry of await readdir(dir, { withFileTypes: true })) {
+    const path = `${dir}/${entry.name}`;
+    if (skipped.has(entry.name)) continue;
+    if (entry.isDirectory()) found.push(...(await readDevices(path, new Set())));
+    else if (entry.isCharacterDevice() || entry.isBlockDevice()) found.push(...(await readDevice(path)));
+  }
+  return found;
+}
+
+/** None when the device was unplugged since we saw its name. */
+async function readDevice(path: string): Promise<HostDevice[]> {
+  try {
+    const node = await lstat(path, { bigint: true });
+    const type = node.isBlockDevice() ? 'b' : 'c';
+    const mode = Number(node.mode & 0o777n);
+    return [{ path, type, ...deviceNumbers(node.rdev), mode, uid: Number(node.uid), gid: Number(node.gid) }];
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+/** The root cgroup of v2 has no limits of its own, so one level below it is asked too. */
+async function countsSwap(cgroup: 'v1' | 'v2', mounts: MountInfo[]): Promise<boolean> {
+  if (cgroup === 'v1') {
+    const memory = mounts.find(
+      ({ fsType, superOptions }) => fsType === 'cgroup' && superOptions.includes('memory'),
+    );
+    return memory !== undefined && (await exists(`${memory.mountPoint}/memory.memsw.limit_in_bytes`));
+  }
+  const own = /^0::(\/.*)$/m.exec((await readText('/proc/self/cgroup')) ?? '')?.[1] ?? '';
+  for (const dir of [own, ...(await listDir('/sys/fs/cgroup'))]) {
+    if (await exists(`/sys/fs/cgroup/${dir}/memory.swap.max`)) return true;
+  }
+  return false;
+}

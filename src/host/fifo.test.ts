@@ -1,0 +1,31 @@
+import { closeSync, mkdtempSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+
+import { makeFifo, openFifoReader, openFifoWriter } from './fifo.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'cristal-fifo-'));
+afterAll(() => rmSync(root, { recursive: true }));
+
+test('a FIFO takes a mebibyte before its writer has to wait', () => {
+  const path = join(root, 'large');
+  makeFifo(path);
+  makeFifo(path);
+  const reader = openFifoReader(path);
+  const writer = openFifoWriter(path);
+  expect(writeSync(writer, Buffer.alloc(2 * 1024 * 1024))).toBe(1024 * 1024);
+  expect(readSync(reader, Buffer.alloc(10))).toBe(10);
+  closeSync(writer);
+  closeSync(reader);
+});
+
+test('errors say what and where', () => {
+  const path = join(root, 'small');
+  makeFifo(path);
+  writeFileSync(join(root, 'file'), '');
+  expect(() => openFifoWriter(path)).toThrow(expect.objectContaining({ code: 'failed_precondition' }));
+  expect(() => openFifoReader(join(root, 'none'))).toThrow(expect.objectContaining({ code: 'not_found' }));
+  expect(() => openFifoReader(join(root, 'file'))).toThrow(`${root}/file: it is not a FIFO`);
+  expect(() => makeFifo(join(root, 'file'))).toThrow(expect.objectContaining({ code: 'already_exists' }));
+});

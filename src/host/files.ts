@@ -1,0 +1,120 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { access, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+import { Fault } from '../lib/fault.ts';
+import { hostFault, isErrno } from './errno.ts';
+import { mountsBelow } from './mounts.ts';
+
+/**
+ * Replaces a file whole: a reader sees the old text or the new, and after a power cut it is one of
+ * the two. `mode` is that of the new file, 0644 unless told.
+ */
+export async function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
+  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
+  try {
+    await using file = await open(temporary, 'wx', mode);
+    await file.chmod(mode); // whatever the umask took away
+    await file.writeFile(data);
+    await file.datasync();
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw hostFault(`write ${path}`, error);
+  }
+}
+
+/** The text of a file, or null where there is none. */
+export async function readText(path: string): Promise<string | null> {
+  const bytes = await readBytes(path);
+  return bytes === null ? null : bytes.toString('utf8');
+}
+
+/** The bytes of a file, or null where there is none. */
+export async function readBytes(path: string): Promise<Buffer | null> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return null;
+    throw hostFault(`read ${path}`, error);
+  }
+}
+
+/**
+ * Removes a file or a directory with all that is in it; done when there is none. Refuses with
+ * `failed_precondition` while something is mounted at or below it: that belongs to somebody else.
+ */
+export async function removeTree(path: string): Promise<void> {
+  const [mounted] = await mountsBelow(path);
+  if (mounted) {
+    throw new Fault('failed_precondition', `remove ${path}: ${mounted.mountPoint} is still mounted`);
+  }
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch (error) {
+    throw hostFault(`remove ${path}`, error);
+  }
+}
+
+/** Makes a directory and its missing parents, with `mode` (0755 unless told) for those it makes. */
+export async function ensureDir(path: string, mode = 0o755): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode });
+  } catch (error) {
+    throw hostFault(`make directory ${path}`, error);
+  }
+}
+
+/** The names in a directory, sorted; none where there is no directory. */
+export async function listDir(path: string): Promise<string[]> {
+  try {
+    return (await readdir(path)).sort();
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw hostFault(`list ${path}`, error);
+  }
+}
+
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.F_OK);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return false;
+    throw hostFault(`look for ${path}`, error);
+  }
+}
+
+/** A file that is only ever added to, by one writer. */
+export interface AppendFile extends AsyncDisposable {
+  /** Writes all of `data`, or rejects; then a part of it may be in the file. */
+  append(data: Uint8Array): Promise<void>;
+}
+
+/** Opens a log file to append to (0640), and makes it and its directories (0755) as needed. */
+export async function openAppend(path: string): Promise<AppendFile> {
+  await ensureDir(dirname(path));
+  try {
+    const file = await open(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o640);
+    // A write that failed half-way leaves a line without its end: the next one must not join it.
+    let torn = false;
+    return {
+      async append(data) {
+        let rest = torn ? Buffer.concat([Buffer.from('\n'), data]) : data;
+        try {
+          while (rest.length > 0) {
+            const { bytesWritten } = await file.write(rest);
+            torn = bytesWritten < rest.length && rest[bytesWritten - 1] !== 10;
+            rest = rest.subarray(bytesWritten);
+          }
+        } catch (error) {
+          throw hostFault(`write ${path}`, error);
+        }
+      },
+      [Symbol.asyncDispose]: () => file.close(),
+    };
+  } catch (error) {
+    throw hostFault(`open ${path}`, error);
+  }
+}

@@ -1,0 +1,145 @@
+import { closeSync, mkdirSync, openSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
+import { parentPort } from 'node:worker_threads';
+
+import { during, Fault, messageOf } from '../lib/fault.ts';
+import { hostFault, isErrno } from './errno.ts';
+import {
+  bringUp,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWUTS,
+  MNT_DETACH,
+  MS_BIND,
+  mount,
+  sethostname,
+  setns,
+  UMOUNT_NOFOLLOW,
+  umount2,
+  unshare,
+} from './syscalls.ts';
+import type { Sysctl } from './sysctls.ts';
+import { serveCalls, ThreadSpoiled } from './worker-calls.ts';
+
+// The thread that walks into new namespaces and back. All it does in between is synchronous, so
+// nothing else runs in this thread, and no thread is started from it, while it is away from home.
+
+type Kind = 'net' | 'ipc' | 'uts';
+
+/** What is left to do once the request was checked: see namespaces.ts. */
+export interface PinOrder {
+  dir: string;
+  kinds: Kind[];
+  /** '' leaves the host's name in the new UTS namespace. */
+  hostname: string;
+  sysctls: Sysctl[];
+}
+
+const FLAG: Record<Kind, number> = { net: CLONE_NEWNET, ipc: CLONE_NEWIPC, uts: CLONE_NEWUTS };
+const KINDS: Kind[] = ['net', 'ipc', 'uts'];
+
+const home = new Map(KINDS.map((kind) => [kind, openSync(`/proc/thread-self/ns/${kind}`, 'r')]));
+
+function pin({ dir, kinds, hostname, sysctls }: PinOrder): void {
+  const made: (() => void)[] = [];
+  try {
+    if (mkdirSync(dir, { recursive: true, mode: 0o711 }) !== undefined) made.push(() => rmdirSync(dir));
+    for (const kind of kinds) {
+      const path = `${dir}/${kind}`;
+      closeSync(openSync(path, 'wx', 0o444));
+      made.push(() => unpinOne(path));
+    }
+    abroad(kinds, () => {
+      if (kinds.includes('uts') && hostname !== '') sethostname(hostname);
+      if (kinds.includes('net')) bringUp('lo');
+      for (const sysctl of sysctls) writeSysctl(sysctl);
+      for (const kind of kinds) bindOwn(kind, `${dir}/${kind}`);
+    });
+  } catch (error) {
+    const leftovers = undo(made);
+    const step = `pin namespaces in ${dir}`;
+    if (error instanceof ThreadSpoiled) throw error;
+    throw hostFault(leftovers === '' ? step : `${step} (left behind: ${leftovers})`, error);
+  }
+}
+
+/** Runs `act` in new namespaces of these kinds, and comes home whatever happens. */
+function abroad(kinds: Kind[], act: () => void): void {
+  if (kinds.length === 0) return;
+  unshare(kinds.reduce((flags, kind) => flags | FLAG[kind], 0));
+  try {
+    act();
+  } finally {
+    for (const kind of kinds) goHome(kind);
+  }
+}
+
+function goHome(kind: Kind): void {
+  try {
+    setns(home.get(kind) ?? -1, FLAG[kind]);
+  } catch (error) {
+    throw new ThreadSpoiled('internal', `return to the host's ${kind} namespace: ${messageOf(error)}`);
+  }
+}
+
+function bindOwn(kind: Kind, path: string): void {
+  mount(path, { source: `/proc/thread-self/ns/${kind}`, type: null, flags: MS_BIND, data: null });
+}
+
+/** /proc/sys shows the namespaces of the thread that opens a file there: hence from this thread. */
+function writeSysctl({ key, path, value }: Sysctl): void {
+  try {
+    writeFileSync(path, value, { flag: 'r+' });
+  } catch (error) {
+    const step = `set sysctl ${key} to "${value}"`;
+    // The pod asked for one that this kernel does not have: that is not "no such pod".
+    throw isErrno(error, 'ENOENT') ? during(step, error, 'invalid_argument') : hostFault(step, error);
+  }
+}
+
+/** Unmounts all that is stacked on the pin file and removes it. Where there is nothing, does nothing. */
+function unpinOne(path: string): void {
+  try {
+    for (;;) umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+  } catch (error) {
+    if (!isErrno(error, 'EINVAL', 'ENOENT', 'ENOTDIR')) throw error;
+  }
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
+  }
+}
+
+function unpin(dir: string): void {
+  try {
+    for (const kind of KINDS) unpinOne(`${dir}/${kind}`);
+    rmdirSync(dir);
+  } catch (error) {
+    // A directory that holds something else is its owner's, and stays.
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ENOTEMPTY'))
+      throw hostFault(`unpin namespaces in ${dir}`, error);
+  }
+}
+
+/** Takes back what was made, newest first. Says what it could not, or ''. */
+function undo(made: (() => void)[]): string {
+  const failed: string[] = [];
+  for (const takeBack of made.toReversed()) {
+    try {
+      takeBack();
+    } catch (error) {
+      failed.push(messageOf(error));
+    }
+  }
+  return failed.join('; ');
+}
+
+if (!parentPort) throw new Fault('internal', 'namespaces-worker.ts runs as a worker thread only');
+serveCalls(parentPort, handlers());
+
+/** What this thread serves: its type is what namespaces.ts calls. */
+export type NamespaceCalls = ReturnType<typeof handlers>;
+
+function handlers() {
+  return { ready: () => null, pin, unpin };
+}

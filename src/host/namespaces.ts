@@ -1,0 +1,72 @@
+import type { Logger } from 'pino';
+
+import { Fault } from '../lib/fault.ts';
+import type { NamespaceCalls, PinOrder } from './namespaces-worker.ts';
+import { planSysctls } from './sysctls.ts';
+import { WorkerCalls } from './worker-calls.ts';
+
+/** HOST_NAME_MAX of Linux, in bytes. */
+const MAX_HOSTNAME = 64;
+
+/** Which namespaces to make and pin, and what to set in them. Where a kind is false, none is made. */
+export interface PinRequest {
+  dir: string;
+  network: boolean;
+  ipc: boolean;
+  uts: boolean;
+  hostname: string;
+  sysctls: Record<string, string>;
+}
+
+/** Makes namespaces that no process holds: they live as long as their pins, through our restarts. */
+export interface NamespaceThread extends AsyncDisposable {
+  /**
+   * Makes `dir`/net, `dir`/ipc and `dir`/uts as asked, with `lo` up. Rejects with `invalid_argument`
+   * for sysctls that are not the pod's to set, `already_exists` where a pin is there already. A
+   * rejected pin leaves nothing.
+   */
+  pin(request: PinRequest): Promise<void>;
+  /** Removes whatever of the three pins is there, and `dir` when nothing else is in it. Idempotent. */
+  unpin(dir: string): Promise<void>;
+}
+
+/** Starts the thread; resolves when it is ready. */
+export async function startNamespaceThread(log: Logger): Promise<NamespaceThread> {
+  const calls = new WorkerCalls<NamespaceCalls>(new URL('namespaces-worker.ts', import.meta.url), log);
+  await calls.call('ready', undefined);
+
+  // One at a time: should the thread end in the middle of one, the others go to the next thread.
+  let tail: Promise<void> = Promise.resolve();
+  const inTurn = (act: () => Promise<void>): Promise<void> => {
+    const turn = tail.then(act);
+    tail = turn.catch(() => {}); // its caller gets the error
+    return turn;
+  };
+
+  return {
+    async pin(request) {
+      const order = orderFor(request);
+      await inTurn(() => calls.call('pin', order));
+    },
+    unpin: (dir) => inTurn(() => calls.call('unpin', dir)),
+    [Symbol.asyncDispose]: () => calls[Symbol.asyncDispose](),
+  };
+}
+
+/** What the thread has to do, or a Fault for what it must not. */
+function orderFor({ dir, network, ipc, uts, hostname, sysctls }: PinRequest): PinOrder {
+  if (uts && Buffer.byteLength(hostname) > MAX_HOSTNAME) {
+    throw new Fault('invalid_argument', `host name ${hostname} is longer than ${MAX_HOSTNAME} bytes`);
+  }
+  const wanted: [PinOrder['kinds'][number], boolean][] = [
+    ['net', network],
+    ['ipc', ipc],
+    ['uts', uts],
+  ];
+  return {
+    dir,
+    kinds: wanted.filter(([, isWanted]) => isWanted).map(([kind]) => kind),
+    hostname,
+    sysctls: planSysctls(sysctls, { network, ipc, uts }),
+  };
+}

@@ -1,0 +1,37 @@
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { killTree } from './process-tree.ts';
+
+const alive = (pid: number) => {
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+  } catch {
+    return false;
+  }
+};
+
+test('kills the process, its children and theirs', async () => {
+  const child = spawn('sh', ['-c', 'sh -c "sleep 300 & echo \\$!; wait" & echo $!; wait'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  let text = '';
+  for await (const chunk of child.stdout) {
+    text += String(chunk);
+    if (text.trim().split('\n').length === 2) break;
+  }
+  const pids = [child.pid ?? 0, ...text.trim().split('\n').map(Number)];
+  expect(pids.map(alive)).toEqual([true, true, true]);
+  await killTree(pids[0] ?? 0);
+  await exited;
+  for (let i = 0; i < 50 && pids.some(alive); i++) await sleep(20);
+  expect(pids.map(alive)).toEqual([false, false, false]);
+});
+
+test('a process that is gone is fine', async () => {
+  const child = spawn('true');
+  await new Promise((resolve) => child.once('exit', resolve));
+  await expect(killTree(child.pid ?? 0)).resolves.toBeUndefined();
+});

@@ -1,0 +1,35 @@
+import { readFile } from 'node:fs/promises';
+
+/**
+ * Kills a process and all that descends from it. Children are found before their parents die, since
+ * orphans are handed to another process and could not be told from its own.
+ */
+export async function killTree(pid: number): Promise<void> {
+  const found = [pid];
+  for (let next = 0; next < found.length; next++) {
+    const parent = found[next] ?? 0;
+    // Stopped first, so that it makes no child that is not seen.
+    signal(parent, 'SIGSTOP');
+    found.push(...(await childrenOf(parent)));
+  }
+  for (const victim of found) signal(victim, 'SIGKILL');
+}
+
+async function childrenOf(pid: number): Promise<number[]> {
+  try {
+    // Of the first thread; children of other threads are handed to it when those end.
+    const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    return text.split(' ').filter(Boolean).map(Number);
+  } catch {
+    // It ended meanwhile, and has no children any more.
+    return [];
+  }
+}
+
+function signal(pid: number, name: 'SIGSTOP' | 'SIGKILL'): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
+}

@@ -1,0 +1,142 @@
+import { getSystemErrorMessage } from 'node:util';
+
+import koffi from 'koffi';
+
+import { errnoName } from './errno.ts';
+
+// The one module that calls C. Every call is synchronous and acts on the calling thread, which is
+// what namespaces need. The numbers are those of Linux on every architecture that Node runs on.
+
+/** CLONE_* flags of unshare(2) and setns(2). */
+export const CLONE_NEWUTS = 0x0400_0000;
+export const CLONE_NEWIPC = 0x0800_0000;
+export const CLONE_NEWNET = 0x4000_0000;
+
+/** MS_* flags of mount(2). */
+export const MS_NOSUID = 0x2;
+export const MS_NODEV = 0x4;
+export const MS_NOEXEC = 0x8;
+export const MS_BIND = 0x1000;
+
+/** Flags of umount2(2). */
+export const MNT_DETACH = 0x2;
+export const UMOUNT_NOFOLLOW = 0x8;
+
+const F_SETPIPE_SZ = 1031;
+const AF_INET = 2;
+const SOCK_DGRAM_CLOEXEC = 0x8_0002;
+const SIOCGIFFLAGS = 0x8913;
+const SIOCSIFFLAGS = 0x8914;
+const IFF_UP = 0x1;
+/** sizeof(struct ifreq): 16 bytes of name, then a union whose first two bytes are the flags. */
+const IFREQ_SIZE = 40;
+const IFREQ_FLAGS = 16;
+const CLOCK_REALTIME = 0;
+
+type Call = (...args: unknown[]) => number;
+
+const libc = koffi.load(null); // the C library that Node itself runs on
+const c = {
+  unshare: libc.func('int unshare(int flags)') as Call,
+  setns: libc.func('int setns(int fd, int type)') as Call,
+  sethostname: libc.func('int sethostname(const char *name, size_t length)') as Call,
+  mount: libc.func(
+    'int mount(const char *src, const char *dst, const char *type, unsigned long flags, const char *data)',
+  ) as Call,
+  umount2: libc.func('int umount2(const char *path, int flags)') as Call,
+  mkfifo: libc.func('int mkfifo(const char *path, unsigned int mode)') as Call,
+  fcntl: libc.func('int fcntl(int fd, int command, ...)') as Call,
+  socket: libc.func('int socket(int family, int type, int protocol)') as Call,
+  ioctl: libc.func('int ioctl(int fd, unsigned long request, ...)') as Call,
+  close: libc.func('int close(int fd)') as Call,
+  lgetxattr: libc.func(
+    'long lgetxattr(const char *path, const char *name, _Out_ void *value, size_t size)',
+  ) as Call,
+  clock_gettime: libc.func('int clock_gettime(int clock, _Out_ void *time)') as Call,
+};
+
+/** Calls, and turns -1 into an Error with `code` (such as ENOENT) that names the call and its object. */
+function check(name: keyof typeof c, object: string, ...args: unknown[]): number {
+  const result = c[name](...args);
+  if (result !== -1) return result;
+  const errno = koffi.errno();
+  const code = errnoName(errno);
+  const message = `${code}: ${getSystemErrorMessage(-errno)}, ${name} ${object}`.trimEnd();
+  throw Object.assign(new Error(message), { code, errno: -errno, syscall: name });
+}
+
+/** Moves this thread into new namespaces of the kinds in `flags` (CLONE_NEW*). */
+export function unshare(flags: number): void {
+  check('unshare', `0x${flags.toString(16)}`, flags);
+}
+
+/** Moves this thread into the namespace that `fd` is open on; `type` is its CLONE_NEW* flag. */
+export function setns(fd: number, type: number): void {
+  check('setns', `0x${type.toString(16)}`, fd, type);
+}
+
+/** Sets the host name of this thread's UTS namespace. At most 64 bytes. */
+export function sethostname(name: string): void {
+  check('sethostname', name, name, Buffer.byteLength(name));
+}
+
+/** mount(2). `source`, `type` and `data` may be null where the kernel ignores them. */
+export function mount(
+  target: string,
+  {
+    source,
+    type,
+    flags,
+    data,
+  }: { source: string | null; type: string | null; flags: number; data: string | null },
+): void {
+  check('mount', source === null ? target : `${source} on ${target}`, source, target, type, flags, data);
+}
+
+export function umount2(path: string, flags: number): void {
+  check('umount2', path, path, flags);
+}
+
+export function mkfifo(path: string, mode: number): void {
+  check('mkfifo', path, path, mode);
+}
+
+/** Sets the capacity of a pipe or FIFO in bytes. EPERM above /proc/sys/fs/pipe-max-size. */
+export function setPipeSize(fd: number, bytes: number): void {
+  check('fcntl', `F_SETPIPE_SZ ${bytes}`, fd, F_SETPIPE_SZ, 'int', bytes);
+}
+
+/** Brings a network interface of this thread's network namespace up. */
+export function bringUp(device: string): void {
+  const request = Buffer.alloc(IFREQ_SIZE);
+  request.write(device, 0, IFREQ_FLAGS - 1, 'latin1');
+  const fd = check('socket', 'AF_INET', AF_INET, SOCK_DGRAM_CLOEXEC, 0);
+  try {
+    check('ioctl', `SIOCGIFFLAGS ${device}`, fd, SIOCGIFFLAGS, 'void *', request);
+    request.writeUInt16LE(request.readUInt16LE(IFREQ_FLAGS) | IFF_UP, IFREQ_FLAGS);
+    check('ioctl', `SIOCSIFFLAGS ${device}`, fd, SIOCSIFFLAGS, 'void *', request);
+  } finally {
+    c.close(fd);
+  }
+}
+
+/**
+ * The value of an extended attribute, '' when the file has none of that name or its filesystem has
+ * no attributes. Values longer than 64 bytes come back as ''. Does not follow a symlink.
+ */
+export function attribute(path: string, name: string): string {
+  const value = Buffer.alloc(64);
+  const length = c.lgetxattr(path, name, value, value.length);
+  if (length >= 0) return value.toString('latin1', 0, length);
+  const code = errnoName(koffi.errno());
+  if (['ENODATA', 'EOPNOTSUPP', 'ERANGE', 'EPERM'].includes(code)) return '';
+  throw Object.assign(new Error(`${code}: lgetxattr ${name} ${path}`), { code, syscall: 'lgetxattr' });
+}
+
+const timespec = Buffer.alloc(16);
+
+/** The wall clock as [whole seconds, nanoseconds]: Node's own stops at the millisecond. */
+export function wallClock(): [number, number] {
+  check('clock_gettime', '', CLOCK_REALTIME, timespec);
+  return [Number(timespec.readBigInt64LE(0)), Number(timespec.readBigInt64LE(8))];
+}

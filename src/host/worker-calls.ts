@@ -1,0 +1,132 @@
+import type { MessagePort } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
+
+import type { Logger } from 'pino';
+import type { FaultCode } from '../lib/fault.ts';
+import { codeOf, Fault, messageOf } from '../lib/fault.ts';
+
+/** The functions that one side serves to the other. Arguments and results are structured clones. */
+export type Handlers = Record<string, (argument: never) => unknown>;
+
+interface Request {
+  id: number;
+  name: string;
+  argument: unknown;
+}
+
+type Reply =
+  | { id: number; value: unknown }
+  | { id: number; code: FaultCode; message: string }
+  | { log: 'info' | 'warn' | 'error'; message: string; fields: Record<string, unknown> };
+
+interface Pending {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/**
+ * Calls into a worker thread that is started again, at the next call, should it ever end.
+ * The thread holds the process alive only while an answer is due.
+ */
+export class WorkerCalls<Served extends Handlers> implements AsyncDisposable {
+  readonly #file: URL;
+  readonly #log: Logger;
+  readonly #onLost: () => void;
+  readonly #pending = new Map<number, Pending>();
+  #worker: Worker | null = null;
+  #lastId = 0;
+  #disposed = false;
+
+  /** `onLost` is told when the thread ended unasked; its pending calls have failed by then. */
+  constructor(file: URL, log: Logger, onLost: () => void = () => {}) {
+    this.#file = file;
+    this.#log = log;
+    this.#onLost = onLost;
+  }
+
+  /** Runs handler `name` in the thread. Fails with its Fault, or with `unavailable` when the thread ends. */
+  call<Name extends keyof Served & string>(
+    name: Name,
+    argument: Parameters<Served[Name]>[0],
+  ): Promise<Awaited<ReturnType<Served[Name]>>> {
+    if (this.#disposed) return Promise.reject(new Fault('unavailable', `${name}: the thread was stopped`));
+    const worker = this.#running();
+    const id = ++this.#lastId;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#pending.set(id, { resolve, reject });
+    worker.ref();
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+    worker.postMessage({ id, name, argument } satisfies Request);
+    return promise as Promise<Awaited<ReturnType<Served[Name]>>>;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
+    await this.#worker?.terminate();
+  }
+
+  #running(): Worker {
+    if (this.#worker) return this.#worker;
+    const worker = new Worker(this.#file);
+    worker.on('message', (reply: Reply) => this.#settle(worker, reply));
+    worker.on('error', (err) => this.#log.error({ err }, 'worker thread failed'));
+    worker.on('exit', (exitCode) => this.#lost(worker, exitCode));
+    worker.unref();
+    this.#worker = worker;
+    return worker;
+  }
+
+  #settle(worker: Worker, reply: Reply): void {
+    if ('log' in reply) {
+      this.#log[reply.log](reply.fields, reply.message);
+      return;
+    }
+    const pending = this.#pending.get(reply.id);
+    this.#pending.delete(reply.id);
+    if (this.#pending.size === 0) worker.unref();
+    if ('code' in reply) pending?.reject(new Fault(reply.code, reply.message));
+    else pending?.resolve(reply.value);
+  }
+
+  #lost(worker: Worker, exitCode: number): void {
+    if (this.#worker === worker) this.#worker = null;
+    const lost = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const pending of lost) pending.reject(new Fault('unavailable', 'the worker thread ended'));
+    if (this.#disposed) return;
+    this.#log.error({ exitCode, calls: lost.length }, 'worker thread ended, it will be started again');
+    this.#onLost();
+  }
+}
+
+/** Thrown by a handler when its thread can no longer be trusted: the answer goes out, the thread ends. */
+export class ThreadSpoiled extends Fault {}
+
+/** The thread's side: answers every call by the handler of its name. */
+export function serveCalls(port: MessagePort, handlers: Handlers): void {
+  port.on('message', ({ id, name, argument }: Request) => {
+    const handler = handlers[name];
+    const run = (): unknown => {
+      if (!handler) throw new Fault('unimplemented', `worker thread has no ${name}`);
+      return handler(argument as never);
+    };
+    Promise.try(run).then(
+      (value) => port.postMessage({ id, value } satisfies Reply),
+      (error: unknown) => {
+        port.postMessage({ id, code: codeOf(error), message: messageOf(error) } satisfies Reply);
+        // oxlint-disable-next-line unicorn/no-process-exit -- ends this thread, not the process
+        if (error instanceof ThreadSpoiled) process.exit(1);
+      },
+    );
+  });
+}
+
+/** Sends a log line to the other side, where the logger is. */
+export function logTo(
+  port: MessagePort,
+  log: 'info' | 'warn' | 'error',
+  message: string,
+  fields: object,
+): void {
+  port.postMessage({ log, message, fields: { ...fields } } satisfies Reply);
+}

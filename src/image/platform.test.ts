@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { formatPlatform, hostPlatform, selectEntry } from './platform.ts';
+
+const entry = (text: string | null) => {
+  const [os = '', architecture = '', variant = ''] = text?.split('/') ?? [];
+  return { text, platform: text === null ? null : { os, architecture, variant } };
+};
+
+test.each([
+  ['x64', 'linux/amd64'],
+  ['arm64', 'linux/arm64/v8'],
+  ['arm', 'linux/arm/v7'],
+  ['s390x', 'linux/s390x'],
+])('node calls it %s, images %s', (arch, text) => {
+  expect(formatPlatform(hostPlatform(arch))).toBe(text);
+});
+
+test.each<[string, (string | null)[], string | null | undefined]>([
+  ['x64', ['linux/arm64/v8', 'linux/amd64'], 'linux/amd64'],
+  ['x64', ['windows/amd64', 'linux/amd64/v3', 'linux/amd64/v1'], 'linux/amd64/v1'],
+  ['x64', ['linux/amd64/v3', 'unknown/unknown'], undefined],
+  ['arm64', ['linux/arm64', 'linux/arm64/v8'], 'linux/arm64/v8'],
+  ['arm64', ['linux/arm/v7', 'linux/arm64'], 'linux/arm64'],
+  ['arm', ['linux/arm/v5', 'linux/arm/v6'], 'linux/arm/v6'],
+  ['x64', [null, 'linux/amd64'], 'linux/amd64'],
+  ['x64', ['linux/arm64', null], null],
+  ['x64', [], undefined],
+])('on %s, of %j: %j', (arch, entries, chosen) => {
+  expect(selectEntry(entries.map(entry), hostPlatform(arch))?.text).toBe(chosen);
+});

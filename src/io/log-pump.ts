@@ -1,0 +1,66 @@
+import type { Logger } from 'pino';
+
+import { WorkerCalls } from '../host/worker-calls.ts';
+import type { LogTarget } from './container-log.ts';
+import type { LogPumpCalls } from './log-pump-worker.ts';
+
+/** How long to wait before the logs are opened again after their thread was lost. */
+const RESTART_MS = 1000;
+
+/**
+ * Moves what containers write to their log files, off the API's event loop. After a restart of
+ * cristal `open` goes on with FIFOs that exist: what the pipe holds is not lost. Lost is the start
+ * of a line that had been read but not ended when cristal was killed.
+ */
+export interface LogPump extends AsyncDisposable {
+  /** Resolves when log file and FIFOs are open. The FIFOs may have no writer yet. */
+  open(target: LogTarget): Promise<void>;
+  /** Opens the log path anew, for log rotation. `failed_precondition` when `id` is not open. */
+  reopen(id: string): Promise<void>;
+  /** True when all FIFOs are at their end and the log is written, or nothing is open; false after `ms`. */
+  drained(id: string, ms: number): Promise<boolean>;
+  /** Stops reading, writes what was read, releases all. Idempotent. */
+  close(id: string): Promise<void>;
+}
+
+/** Starts the thread; resolves when it is ready. */
+export async function startLogPump(log: Logger): Promise<LogPump> {
+  const targets = new Map<string, LogTarget>();
+  let stopped = false;
+  let restarting = false;
+
+  // The FIFOs keep what is written meanwhile, as they do through a restart of cristal.
+  const reopenAll = async () => {
+    restarting = false;
+    for (const target of targets.values()) {
+      try {
+        await calls.call('open', target);
+      } catch (err) {
+        log.error({ err, id: target.id }, 'container log could not be opened again');
+      }
+    }
+  };
+  const calls = new WorkerCalls<LogPumpCalls>(new URL('log-pump-worker.ts', import.meta.url), log, () => {
+    if (stopped || restarting || targets.size === 0) return;
+    restarting = true;
+    setTimeout(() => void reopenAll(), RESTART_MS);
+  });
+  await calls.call('ready', undefined);
+
+  return {
+    async open(target) {
+      await calls.call('open', target);
+      targets.set(target.id, target);
+    },
+    reopen: (id) => calls.call('reopen', id),
+    drained: (id, ms) => calls.call('drained', { id, ms }),
+    async close(id) {
+      targets.delete(id);
+      await calls.call('close', id);
+    },
+    async [Symbol.asyncDispose]() {
+      stopped = true;
+      await calls[Symbol.asyncDispose]();
+    },
+  };
+}

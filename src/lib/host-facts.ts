@@ -1,0 +1,45 @@
+/** One line of /proc/self/mountinfo (proc_pid_mountinfo(5)), with its octal escapes undone. */
+export interface MountInfo {
+  id: number;
+  parentId: number;
+  /** The device as "major:minor". */
+  device: string;
+  /** The directory of the filesystem that is the root of this mount. */
+  root: string;
+  mountPoint: string;
+  options: string[];
+  /** What subtree of mounts this one shares with, or follows: "shared:N" and "master:N" fields. */
+  propagation: 'private' | 'shared' | 'slave' | 'unbindable';
+  fsType: string;
+  source: string;
+  superOptions: string[];
+}
+
+/** A device node below the host's /dev. */
+export interface HostDevice {
+  path: string;
+  type: 'c' | 'b';
+  major: number;
+  minor: number;
+  /** Permission bits only. */
+  mode: number;
+  uid: number;
+  gid: number;
+}
+
+/** What the pure code has to know of the machine, read once by src/host/facts.ts. */
+export interface HostFacts {
+  cgroup: 'v1' | 'v2';
+  /** Our own value: without CAP_SYS_RESOURCE no child can get a lower one. */
+  oomScoreAdj: number;
+  mayLowerOomScore: boolean;
+  hostDevices: HostDevice[];
+  mounts: MountInfo[];
+  /** In the words of the OCI spec and the CRI: "2MB", "1GB". */
+  hugepageSizes: string[];
+  apparmor: boolean;
+  selinux: boolean;
+  /** Whether the kernel can account and limit swap per cgroup. */
+  swap: boolean;
+  hostname: string;
+}

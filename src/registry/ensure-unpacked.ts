@@ -1,0 +1,51 @@
+import type { Descriptor } from '../image/descriptor.ts';
+import type { Image } from '../image/image.ts';
+import { Fault, isCode } from '../lib/fault.ts';
+import { holdLease } from './lease.ts';
+import { findLocalImage, readImageFile } from './local-image.ts';
+import type { PullNeeds } from './pull.ts';
+import { unpackImage } from './unpack.ts';
+
+/**
+ * Makes the snapshots of an image that has none in this snapshotter: another tool may have pulled it, or
+ * it was pulled for another runtime. Throws `failed_precondition` if a layer's bytes are gone.
+ */
+export async function ensureUnpacked(
+  needs: Pick<PullNeeds, 'containerd' | 'locks' | 'log'>,
+  { image, snapshotter }: { image: Image; snapshotter: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const { containerd, log } = needs;
+  if (image.chainId === '' || (await hasSnapshot(needs, { snapshotter, name: image.chainId }, signal)))
+    return;
+
+  await using lease = await holdLease(containerd, log, signal);
+  const { manifest } = await findLocalImage(containerd, image.target);
+  const { diffIds } = await readImageFile(containerd, manifest.config.digest);
+  const layers = { config: manifest.config.digest, layers: manifest.layers, diffIds };
+  const unpackNeeds = { ...needs, snapshotter, lease: lease.id, signal };
+  await unpackImage(unpackNeeds, layers, (place) => expectLayer(needs, manifest.layers[place], signal));
+}
+
+async function hasSnapshot(
+  { containerd }: Pick<PullNeeds, 'containerd'>,
+  { snapshotter, name }: { snapshotter: string; name: string },
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    await containerd.snapshots.stat(snapshotter, name, { signal });
+    return true;
+  } catch (error) {
+    if (isCode(error, 'not_found')) return false;
+    throw error;
+  }
+}
+
+async function expectLayer(
+  { containerd }: Pick<PullNeeds, 'containerd'>,
+  layer: Descriptor | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  if (layer === undefined || (await containerd.content.info(layer.digest, { signal })) !== null) return;
+  throw new Fault('failed_precondition', `layer ${layer.digest} is not in containerd; pull the image again`);
+}

@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
+import { getCACertificates } from 'node:tls';
+import { Agent, request as undiciRequest } from 'undici';
+import { readBytes } from '../host/files.ts';
+import type { Endpoint } from '../image/hosts-toml.ts';
+import { Fault, messageOf } from '../lib/fault.ts';
+
+export interface HttpRequest {
+  method: 'GET' | 'HEAD' | 'POST';
+  url: string;
+  headers: Record<string, string | string[]>;
+  body?: string;
+  signal: AbortSignal;
+}
+
+/** Somebody has to read or destroy the body, or its connection is not used again. */
+export interface HttpReply {
+  status: number;
+  headers: IncomingHttpHeaders;
+  body: Readable;
+}
+
+/** How to speak TLS with a host. */
+export type TlsOptions = Pick<Endpoint, 'ca' | 'client' | 'skipVerify'>;
+
+/** Sends requests over kept connections, a pool for each set of certificates. */
+export interface HttpClient extends AsyncDisposable {
+  /** Follows redirects. Anything that came from the server, errors too, is a reply. */
+  send(request: HttpRequest, tls: TlsOptions): Promise<HttpReply>;
+}
+
+const MAX_REDIRECTS = 10;
+const CONNECT_MS = 15_000;
+const HEADERS_MS = 60_000;
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+export function createHttpClient(): HttpClient {
+  const agents = new Map<string, Agent>();
+
+  const agentFor = async (tls: TlsOptions): Promise<Agent> => {
+    // Read each time and kept by content, so that a renewed certificate is used without a restart.
+    const material = await readMaterial(tls);
+    const key = createHash('sha256').update(JSON.stringify(material)).digest('hex');
+    const agent = agents.get(key) ?? newAgent(material);
+    agents.set(key, agent);
+    return agent;
+  };
+
+  return {
+    async send(request, tls) {
+      let current = request;
+      for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
+        // Our certificate is for the registry, not for where it sends us.
+        const foreign = new URL(current.url).origin !== new URL(request.url).origin;
+        const reply = await sendOnce(await agentFor(foreign ? { ...tls, client: [] } : tls), current);
+        const location = reply.headers.location;
+        if (!REDIRECTS.has(reply.status) || location === undefined) return reply;
+        reply.body.destroy();
+        current = redirected(current, location);
+      }
+      throw new Fault('unavailable', `over ${MAX_REDIRECTS} redirects`);
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...agents.values()].map((agent) => agent.destroy()));
+    },
+  };
+}
+
+/** The next request after a redirect. What was meant for one host alone is not shown to another. */
+export function redirected(request: HttpRequest, location: string): HttpRequest {
+  if (!URL.canParse(location, request.url)) throw new Fault('unavailable', 'redirect to what is no URL');
+  const next = new URL(location, request.url);
+  if (next.protocol !== 'https:' && next.protocol !== 'http:') {
+    throw new Fault('unavailable', `redirect to ${next.protocol}`);
+  }
+  if (next.origin === new URL(request.url).origin) return { ...request, url: next.href };
+  const harmless = new Set(['accept', 'range', 'user-agent']);
+  const headers = Object.entries(request.headers).filter(([name]) => harmless.has(name.toLowerCase()));
+  return { ...request, url: next.href, headers: Object.fromEntries(headers) };
+}
+
+/** Why a request brought no reply, in words fit for the user. */
+export function networkReason(error: unknown): string {
+  if (error instanceof AggregateError) {
+    return [...new Set(error.errors.map(messageOf))].join(', ');
+  }
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && cause.message !== '' ? cause.message : messageOf(error);
+}
+
+/** All of a reply's body. Throws `resource_exhausted` if it has more than `limit` bytes. */
+export async function readBody(reply: HttpReply, limit: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of reply.body) {
+    const data = chunk as Buffer;
+    size += data.length;
+    if (size > limit) throw new Fault('resource_exhausted', `the answer has over ${limit} bytes`);
+    chunks.push(data);
+  }
+  return Buffer.concat(chunks);
+}
+
+async function sendOnce(agent: Agent, request: HttpRequest): Promise<HttpReply> {
+  const { statusCode, headers, body } = await undiciRequest(request.url, {
+    dispatcher: agent,
+    method: request.method,
+    headers: request.headers,
+    body: request.body ?? null,
+    signal: request.signal,
+  });
+  // A body that nobody listens to yet must not end the process when its connection breaks.
+  body.on('error', () => {});
+  return { status: statusCode, headers, body };
+}
+
+interface Material {
+  ca: string[];
+  cert: string[];
+  key: string[];
+  skipVerify: boolean;
+}
+
+async function readMaterial(tls: TlsOptions): Promise<Material> {
+  return {
+    ca: await Promise.all(tls.ca.map(readPem)),
+    cert: await Promise.all(tls.client.map(({ cert }) => readPem(cert))),
+    key: await Promise.all(tls.client.map(({ key }) => readPem(key))),
+    skipVerify: tls.skipVerify,
+  };
+}
+
+async function readPem(path: string): Promise<string> {
+  const bytes = await readBytes(path);
+  if (bytes === null) throw new Fault('failed_precondition', `certificate file ${path} does not exist`);
+  return bytes.toString();
+}
+
+function newAgent({ ca, cert, key, skipVerify }: Material): Agent {
+  return new Agent({
+    // One slow layer must not hold up the others on a shared connection.
+    allowH2: false,
+    connectTimeout: CONNECT_MS,
+    headersTimeout: HEADERS_MS,
+    // Downloads have a stall timer of their own, which also sees a slow containerd.
+    bodyTimeout: 0,
+    connect: {
+      rejectUnauthorized: !skipVerify,
+      ...(ca.length === 0 ? {} : { ca: [...getCACertificates('default'), ...ca] }),
+      ...(cert.length === 0 ? {} : { cert, key }),
+    },
+  });
+}

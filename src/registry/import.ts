@@ -1,0 +1,100 @@
+import type { Descriptor } from '../image/descriptor.ts';
+import { indexType, isIndexType, parseManifest } from '../image/manifest.ts';
+import { hostPlatform, selectEntry } from '../image/platform.ts';
+import type { Reference } from '../image/reference.ts';
+import { formatReference, parseReference } from '../image/reference.ts';
+import { Fault } from '../lib/fault.ts';
+import { readArchive } from './archive.ts';
+import { dockerImages } from './docker-archive.ts';
+import { recordImage, recordNames } from './image-records.ts';
+import { holdLease } from './lease.ts';
+import { findLocalImage, readImageFile } from './local-image.ts';
+import type { Pulled, PullNeeds } from './pull.ts';
+import type { Store } from './store-blob.ts';
+import { storeBytes, storedManifests } from './store-blob.ts';
+import { unpackImage } from './unpack.ts';
+
+/** An image in an archive, and the names that the archive gives it. */
+export interface ArchivedImage {
+  target: Descriptor;
+  references: Reference[];
+}
+
+interface ImportPlan {
+  source: AsyncIterable<Uint8Array>;
+  snapshotter: string;
+  /** Full forms of references. */
+  pinned: ReadonlySet<string>;
+}
+
+type Needs = Pick<PullNeeds, 'containerd' | 'locks' | 'log'>;
+
+/**
+ * Brings in the images of an OCI layout or of what `docker save` wrote, like a pull. Throws
+ * `invalid_argument` if the archive is neither, or has nothing for this machine.
+ */
+export async function importArchive(needs: Needs, plan: ImportPlan, signal: AbortSignal): Promise<Pulled[]> {
+  await using lease = await holdLease(needs.containerd, needs.log, signal);
+  const store: Store = { containerd: needs.containerd, lease: lease.id, signal };
+  const archive = await readArchive(store, plan.source);
+
+  const index = archive.indexes.get('index.json');
+  const manifest = archive.indexes.get('manifest.json');
+  const images =
+    index !== undefined
+      ? layoutImages(index)
+      : manifest !== undefined
+        ? await dockerImages(store, manifest, archive.files)
+        : [];
+  if (images.length === 0) throw new Fault('invalid_argument', 'the archive has no image for this machine');
+
+  const imported: Pulled[] = [];
+  for (const image of images) imported.push(await importOne(needs, plan, { image, store }));
+  return imported;
+}
+
+async function importOne(
+  needs: Needs,
+  { snapshotter, pinned }: ImportPlan,
+  { image, store }: { image: ArchivedImage; store: Store },
+): Promise<Pulled> {
+  const { containerd } = needs;
+  const { lease, signal } = store;
+  const { target, references } = image;
+  const found = await findLocalImage(containerd, target);
+  for (const blob of storedManifests(found)) await storeBytes(store, blob);
+
+  const { config, layers } = found.manifest;
+  const { diffIds } = await readImageFile(containerd, config.digest);
+  // All of the archive has been read by now, so that a layer that is missing fails where it is unpacked.
+  const unpackNeeds = { ...needs, snapshotter, lease, signal };
+  await unpackImage(unpackNeeds, { config: config.digest, layers, diffIds }, async () => {});
+
+  const names = references.flatMap((reference) => recordNames(reference, target.digest, config.digest));
+  const unique = [...new Set([...names, config.digest])];
+  const isPinned = references.some((reference) => pinned.has(formatReference(reference)));
+  await recordImage(containerd, { names: unique, target, pinned: isPinned }, signal);
+  return { id: config.digest, names: unique };
+}
+
+/** What index.json of an OCI layout lists, without what is for other machines. */
+export function layoutImages(index: Buffer): ArchivedImage[] {
+  const parsed = parseManifest(index, indexType);
+  if (parsed.kind !== 'index') throw new Fault('invalid_argument', 'index.json of the archive is no index');
+  const host = hostPlatform(process.arch);
+  return parsed.entries
+    .filter((entry) => isIndexType(entry.mediaType) || selectEntry([entry], host) !== null)
+    .map(({ mediaType, digest, size, annotations }) => ({
+      // The annotations belong to the archive's list, not to the image.
+      target: { mediaType, digest, size, annotations: {} },
+      references: referencesFrom(annotations),
+    }));
+}
+
+/** A mere tag, which the OCI specification allows as a name, does not say what of. */
+function referencesFrom(annotations: Record<string, string>): Reference[] {
+  const full = annotations['io.containerd.image.name'];
+  const short = annotations['org.opencontainers.image.ref.name'] ?? '';
+  const name = full ?? (/[/:]/.test(short) ? short : '');
+  return name === '' ? [] : [parseReference(name)];
+}

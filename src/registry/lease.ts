@@ -1,0 +1,43 @@
+import type { Logger } from 'pino';
+import type { Containerd } from '../containerd/client.ts';
+import { newId } from '../lib/id.ts';
+
+/** Keeps what one pull has made so far from garbage collection. */
+export interface HeldLease extends AsyncDisposable {
+  readonly id: string;
+}
+
+const PREFIX = 'cristal-image-';
+
+/** After this time containerd drops the lease of a cristal that died, in milliseconds. */
+const EXPIRY_MS = 24 * 60 * 60 * 1000;
+const RELEASE_MS = 30_000;
+
+/** Use with `await using`. What no image refers to when the lease ends is garbage. */
+export async function holdLease(
+  { leases }: Pick<Containerd, 'leases'>,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<HeldLease> {
+  const id = `${PREFIX}${newId()}`;
+  const expiry = new Date(Date.now() + EXPIRY_MS).toISOString();
+  await leases.create(id, { 'containerd.io/gc.expire': expiry }, { signal });
+  return {
+    id,
+    async [Symbol.asyncDispose]() {
+      try {
+        await leases.delete(id, {}, { timeoutMs: RELEASE_MS });
+      } catch (err) {
+        log.warn({ err, lease: id }, 'image lease not released; it expires in a day');
+      }
+    },
+  };
+}
+
+/** Drops the leases of pulls that died with an earlier cristal. Only before the first pull of this one. */
+export async function dropStaleLeases({ leases }: Pick<Containerd, 'leases'>, log: Logger): Promise<void> {
+  for (const { id } of await leases.list([`id~=^${PREFIX}`])) {
+    log.info({ lease: id }, 'drop the lease of an unfinished pull');
+    await leases.delete(id);
+  }
+}

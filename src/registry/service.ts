@@ -1,0 +1,115 @@
+import type { Logger } from 'pino';
+import type { ImagesConfig } from '../config/schema.ts';
+import type { AuthConfig__Output } from '../gen/runtime/v1/AuthConfig.ts';
+import { fingerprint } from '../image/credentials.ts';
+import type { Image, ImageStore } from '../image/image.ts';
+import { formatReference, parseReference } from '../image/reference.ts';
+import { Fault } from '../lib/fault.ts';
+import { KeyedLock } from '../lib/keyed-lock.ts';
+import { ensureUnpacked } from './ensure-unpacked.ts';
+import { createHttpClient } from './http.ts';
+import { importArchive } from './import.ts';
+import { Joins } from './joins.ts';
+import { dropStaleLeases } from './lease.ts';
+import type { ImageContainerd, PullPlan } from './pull.ts';
+import { pullImage } from './pull.ts';
+
+/** One wish for an image. */
+export interface PullRequest {
+  /** In any form that users write. */
+  reference: string;
+  auth: AuthConfig__Output | null;
+  snapshotter: string;
+}
+
+/** Everything that is done with images. Dispose it to end the pulls that still run. */
+export interface ImageService extends AsyncDisposable {
+  readonly store: ImageStore;
+  /** Pulls, or joins the same pull if it runs. It goes on when the caller leaves by `signal`. */
+  pull(request: PullRequest, signal: AbortSignal): Promise<Image>;
+  /** Makes sure that containers can stand on the image in this snapshotter. */
+  ensureUnpacked(image: Image, snapshotter: string, signal: AbortSignal): Promise<void>;
+  /** Brings in all images of an OCI or Docker archive, gzipped or not. */
+  importArchive(path: string): Promise<Image[]>;
+  /** Deletes every name of the image; what nothing else uses is collected before this resolves. */
+  remove(image: Image): Promise<void>;
+  /** Frees what pulls of an earlier cristal held. Only before the first pull. */
+  dropStaleLeases(): Promise<void>;
+}
+
+export interface ImageServiceOptions {
+  containerd: ImageContainerd;
+  store: ImageStore;
+  config: ImagesConfig;
+  /** The snapshotter for imports. */
+  snapshotter: string;
+  /** Opens a file for reading, as node:fs's createReadStream does. */
+  openFile: (path: string) => AsyncIterable<Uint8Array>;
+  /** References of images that the kubelet must not collect. */
+  pinned: string[];
+  log: Logger;
+}
+
+export function createImageService(options: ImageServiceOptions): ImageService {
+  const { containerd, store, config, log } = options;
+  const http = createHttpClient();
+  const needs = { containerd, http, config, locks: new KeyedLock(), log };
+  const pulls = new Joins<Image>();
+  const ended = new AbortController();
+  const pinned = new Set(options.pinned.map((text) => formatReference(parseReference(text))));
+
+  const recorded = async (id: string, names: string[]): Promise<Image> => {
+    for (const name of names) await store.refresh(name);
+    const image = store.find(id);
+    if (image === null) throw new Fault('internal', `image ${id} cannot be read back from containerd`);
+    return image;
+  };
+
+  const pull = async (plan: PullPlan, name: string): Promise<Image> => {
+    const start = performance.now();
+    const ms = () => Math.round(performance.now() - start);
+    log.info({ image: name, snapshotter: plan.snapshotter }, 'pull started');
+    try {
+      const { id, names } = await pullImage(needs, plan, ended.signal);
+      const image = await recorded(id, names);
+      log.info({ image: name, id, size: image.size, ms: ms() }, 'pull done');
+      return image;
+    } catch (err) {
+      // Logged here too, because the caller may have left.
+      log.warn({ err, image: name, ms: ms() }, 'pull failed');
+      throw err;
+    }
+  };
+
+  return {
+    store,
+    pull({ reference: text, auth, snapshotter }, signal) {
+      const reference = parseReference(text);
+      const name = formatReference(reference);
+      const key = JSON.stringify([name, snapshotter, fingerprint(auth)]);
+      return pulls.run(
+        key,
+        () => pull({ reference, auth, snapshotter, pinned: pinned.has(name) }, name),
+        signal,
+      );
+    },
+    ensureUnpacked: (image, snapshotter, signal) => ensureUnpacked(needs, { image, snapshotter }, signal),
+    async importArchive(path) {
+      const plan = { source: options.openFile(path), snapshotter: options.snapshotter, pinned };
+      const imported = await importArchive(needs, plan, ended.signal);
+      return await Promise.all(imported.map(({ id, names }) => recorded(id, names)));
+    },
+    async remove({ names }) {
+      for (const [place, name] of names.entries()) {
+        await containerd.images.delete(name, { sync: place === names.length - 1 });
+        await store.refresh(name);
+      }
+    },
+    dropStaleLeases: () => dropStaleLeases(containerd, log),
+    async [Symbol.asyncDispose]() {
+      ended.abort(new Fault('cancelled', 'cristal is stopping'));
+      await pulls.idle();
+      await http[Symbol.asyncDispose]();
+    },
+  };
+}

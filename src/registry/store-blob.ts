@@ -1,0 +1,128 @@
+import type { Containerd } from '../containerd/client.ts';
+import type { Writer } from '../containerd/content-writer.ts';
+import type { Descriptor } from '../image/descriptor.ts';
+import type { FoundImage } from '../image/find-image.ts';
+import { childLabels, indexLabels } from '../image/manifest.ts';
+import { during, Fault, isCode } from '../lib/fault.ts';
+
+/** Where blobs go, and what holds them there. */
+export interface Store {
+  containerd: Pick<Containerd, 'content' | 'leases'>;
+  lease: string;
+  signal: AbortSignal;
+}
+
+/** A blob with its bytes at hand, such as a manifest. */
+export interface SmallBlob {
+  descriptor: Descriptor;
+  data: Buffer;
+  labels: Record<string, string>;
+}
+
+/** Other writers of one ingest let go within moments; one that died is found by containerd. */
+const BUSY_TRIES = 50;
+const BUSY_PAUSE_MS = 200;
+
+/** The name under which an unfinished blob waits to be continued. */
+export function ingestRef(digest: string): string {
+  return `cristal-${digest}`;
+}
+
+/**
+ * Whether containerd has the blob, which from then on is held by the lease and has the labels (besides
+ * those that it had).
+ */
+export async function adoptBlob(
+  store: Store,
+  digest: string,
+  labels: Record<string, string>,
+): Promise<boolean> {
+  const { containerd, lease, signal } = store;
+  // Held first: what is looked at before could be collected before it is held.
+  await containerd.leases.addResource(lease, { id: digest, type: 'content' }, { signal });
+  const info = await containerd.content.info(digest, { signal });
+  if (info === null) return false;
+
+  const missing = Object.entries(labels).filter(([name, value]) => info.labels[name] !== value);
+  if (missing.length > 0) {
+    const paths = missing.map(([name]) => `labels.${name}`);
+    await containerd.content.update(digest, Object.fromEntries(missing), paths, { signal });
+  }
+  return true;
+}
+
+/** Manifest first, then the indexes that refer to it, each with the labels that keep its children. */
+export function storedManifests({ descriptor, data, manifest, indexes }: FoundImage): SmallBlob[] {
+  const own = { descriptor: { ...descriptor, size: data.length }, data, labels: childLabels(manifest) };
+  const above = indexes.map((index) => ({
+    descriptor: { ...index.descriptor, size: index.data.length },
+    data: index.data,
+    labels: indexLabels(index.selected),
+  }));
+  return [own, ...above.toReversed()];
+}
+
+/** Stores a small blob whose bytes are at hand. */
+export async function storeBytes(store: Store, { descriptor, data, labels }: SmallBlob): Promise<void> {
+  if (await adoptBlob(store, descriptor.digest, labels)) return;
+  const writer = await openIngest(store, descriptor);
+  if (writer !== null) {
+    await using open = writer;
+    await open.write(data.subarray(open.offset));
+    await commitIngest(store, open, { descriptor, labels });
+  } else {
+    await adoptBlob(store, descriptor.digest, labels);
+  }
+}
+
+/** Opens or resumes the ingest of a blob; null if it turns out that the blob is there. */
+export async function openIngest(
+  store: Store,
+  { digest, size }: Pick<Descriptor, 'digest' | 'size'>,
+): Promise<Writer | null> {
+  const { containerd, lease, signal } = store;
+  const ref = ingestRef(digest);
+  for (let tries = 1; ; tries++) {
+    try {
+      const writer = await containerd.content.writer(
+        { ref, total: size, expected: digest, lease },
+        { signal },
+      );
+      if (writer.offset <= size) return writer;
+      await writer.close();
+      await containerd.content.abort(ref, { signal });
+    } catch (error) {
+      if (isCode(error, 'already_exists')) return null;
+      if (!isCode(error, 'unavailable') || tries === BUSY_TRIES) throw during(`open ingest ${ref}`, error);
+      await pause(BUSY_PAUSE_MS, signal);
+    }
+  }
+}
+
+/** Turns a filled ingest into a blob. One with the wrong bytes is thrown away, so that a retry starts anew. */
+export async function commitIngest(
+  { containerd, signal }: Store,
+  writer: Writer,
+  { descriptor, labels }: { descriptor: Pick<Descriptor, 'digest'>; labels: Record<string, string> },
+): Promise<void> {
+  try {
+    await writer.commit(labels);
+  } catch (error) {
+    await writer.close();
+    if (!isCode(error, 'failed_precondition')) throw during(`commit ${descriptor.digest}`, error);
+    await containerd.content.abort(ingestRef(descriptor.digest), { signal });
+    throw new Fault('data_loss', `the bytes received are not those of ${descriptor.digest}`, {
+      cause: error,
+    });
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  await promise;
+  clearTimeout(timer);
+  signal.throwIfAborted();
+}

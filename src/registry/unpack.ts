@@ -1,0 +1,145 @@
+import { randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { Containerd } from '../containerd/client.ts';
+import type { Mount } from '../containerd/mount.ts';
+import { chainIds } from '../image/chain-id.ts';
+import type { Descriptor } from '../image/descriptor.ts';
+import { unpackType } from '../image/manifest.ts';
+import { during, Fault, isCode } from '../lib/fault.ts';
+import type { KeyedLock } from '../lib/keyed-lock.ts';
+
+export interface UnpackNeeds {
+  containerd: Pick<Containerd, 'snapshots' | 'diff' | 'leases' | 'content'>;
+  /** Shared by all pulls: keys are chains in the making. */
+  locks: KeyedLock;
+  snapshotter: string;
+  lease: string;
+  signal: AbortSignal;
+  log: Logger;
+}
+
+/** The layers of one image, lowest first, and what they unpack to. */
+export interface Layers {
+  /** Digest of the image's config. */
+  config: string;
+  layers: readonly Descriptor[];
+  diffIds: readonly string[];
+}
+
+const CLEANUP_MS = 30_000;
+
+/**
+ * Makes a committed snapshot for each layer that has none, lowest first, and ties them to the config, so
+ * that they live as long as it does. `arrived(n)` resolves when layer n is in the content store.
+ */
+export async function unpackImage(
+  needs: UnpackNeeds,
+  { config, layers, diffIds }: Layers,
+  arrived: (place: number) => Promise<void>,
+): Promise<void> {
+  if (layers.length !== diffIds.length) {
+    const counts = `${layers.length} layers, but its config has ${diffIds.length}`;
+    throw new Fault('failed_precondition', `the manifest has ${counts}`);
+  }
+  const chain = chainIds(diffIds);
+  for (const [place, layer] of layers.entries()) {
+    await arrived(place);
+    const step = {
+      layer,
+      parent: chain[place - 1] ?? '',
+      name: chain[place] ?? '',
+      diffId: diffIds[place] ?? '',
+    };
+    await unpackLayer(needs, step);
+  }
+
+  const top = chain.at(-1);
+  if (top === undefined) return;
+  const label = `containerd.io/gc.ref.snapshot.${needs.snapshotter}`;
+  await needs.containerd.content.update(config, { [label]: top }, [`labels.${label}`], {
+    signal: needs.signal,
+  });
+}
+
+interface LayerStep {
+  layer: Descriptor;
+  /** Chain ids; the parent's is empty for the lowest layer. */
+  parent: string;
+  name: string;
+  diffId: string;
+}
+
+async function unpackLayer(needs: UnpackNeeds, step: LayerStep): Promise<void> {
+  const { snapshotter, locks, signal } = needs;
+  using _held = await locks.take(`chain/${snapshotter}/${step.name}`, signal);
+  if (await adoptSnapshot(needs, step.name)) return;
+
+  const key = `extract-${Date.now()}-${randomBytes(4).toString('hex')} ${step.name}`;
+  try {
+    const mounts = await prepare(needs, step, key);
+    if (mounts === null) return;
+    await applyLayer(needs, step, mounts);
+    await commit(needs, step, key);
+  } catch (error) {
+    await discard(needs, key);
+    throw during(
+      `unpack layer ${step.layer.digest}`,
+      error,
+      isCode(error, 'not_found') ? 'internal' : undefined,
+    );
+  }
+}
+
+/** Whether the snapshot is there; from then on the lease holds it. */
+async function adoptSnapshot(needs: UnpackNeeds, name: string): Promise<boolean> {
+  const { containerd, snapshotter, lease, signal } = needs;
+  await containerd.leases.addResource(lease, { id: name, type: `snapshots/${snapshotter}` }, { signal });
+  try {
+    await containerd.snapshots.stat(snapshotter, name, { signal });
+    return true;
+  } catch (error) {
+    if (isCode(error, 'not_found')) return false;
+    throw error;
+  }
+}
+
+/** Null if the snapshotter had the layer all along, as those that load layers lazily do. */
+async function prepare(needs: UnpackNeeds, step: LayerStep, key: string): Promise<Mount[] | null> {
+  const { containerd, snapshotter, lease, signal } = needs;
+  const labels = { 'containerd.io/snapshot.ref': step.name };
+  try {
+    return await containerd.snapshots.prepare(snapshotter, key, step.parent, labels, { lease, signal });
+  } catch (error) {
+    if (isCode(error, 'already_exists') && (await adoptSnapshot(needs, step.name))) return null;
+    throw error;
+  }
+}
+
+async function applyLayer(needs: UnpackNeeds, { layer, diffId }: LayerStep, mounts: Mount[]): Promise<void> {
+  const { containerd, lease, signal } = needs;
+  const descriptor = { ...layer, mediaType: unpackType(layer.mediaType) };
+  const applied = await containerd.diff.apply({ descriptor, mounts, lease }, { signal });
+  if (applied.digest !== diffId) {
+    throw new Fault('data_loss', `it unpacks to ${applied.digest}, but the config says ${diffId}`);
+  }
+}
+
+async function commit(needs: UnpackNeeds, { name }: LayerStep, key: string): Promise<void> {
+  const { containerd, snapshotter, lease, signal } = needs;
+  try {
+    await containerd.snapshots.commit(snapshotter, name, key, {}, { lease, signal });
+  } catch (error) {
+    if (!isCode(error, 'already_exists')) throw error;
+    // Another tool was faster, with the same result.
+    await discard(needs, key);
+  }
+}
+
+/** Removes an unfinished snapshot. Never throws: there is an error already that says more. */
+async function discard({ containerd, snapshotter, log }: UnpackNeeds, key: string): Promise<void> {
+  try {
+    await containerd.snapshots.remove(snapshotter, key, { timeoutMs: CLEANUP_MS });
+  } catch (err) {
+    log.warn({ err, key }, 'unfinished snapshot not removed; it goes with the lease');
+  }
+}

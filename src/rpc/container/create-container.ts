@@ -1,0 +1,115 @@
+import { runtimeNamed } from '../../config/runtimes.ts';
+import type { ContainerConfig__Output as ContainerConfig } from '../../gen/runtime/v1/ContainerConfig.ts';
+import type { CreateContainerRequest__Output as Request } from '../../gen/runtime/v1/CreateContainerRequest.ts';
+import type { CreateContainerResponse as Response } from '../../gen/runtime/v1/CreateContainerResponse.ts';
+import type { Image } from '../../image/image.ts';
+import type { Call } from '../../lib/call.ts';
+import { during, Fault } from '../../lib/fault.ts';
+import { newId } from '../../lib/id.ts';
+import { encodeJson } from '../../lib/json.ts';
+import { Rollback } from '../../lib/rollback.ts';
+import { type Container, type ContainerStatus, containerName, NEW_STATUS } from '../../store/containers.ts';
+import type { Sandbox } from '../../store/sandboxes.ts';
+import { specAny } from '../oci-any.ts';
+import type { Operation } from '../operations.ts';
+import { runtimeOptions } from '../runtime-options.ts';
+import type { Services } from '../services.ts';
+import { type DraftNeeds, draftContainer, gatherMachine } from './draft.ts';
+
+type Needs = DraftNeeds & Pick<Services, 'images' | 'lease' | 'locks' | 'log' | 'operations'>;
+
+interface Order {
+  readonly name: string;
+  readonly config: ContainerConfig;
+  readonly sandbox: Sandbox;
+  readonly image: Image;
+}
+
+export async function createContainer(needs: Needs, request: Request, call: Call): Promise<Response> {
+  const { config } = request;
+  if (!config?.metadata?.name) throw new Fault('invalid_argument', 'config.metadata.name is required');
+  if (!config.image?.image) throw new Fault('invalid_argument', 'config.image is required');
+  const sandbox = needs.sandboxes.mustFind(request.podSandboxId);
+  const name = containerName(config.metadata, sandbox.id);
+  const fingerprint = encodeJson(config);
+
+  const pod = sandbox.config.metadata;
+  const shown = `CreateContainer ${config.metadata.name} in ${pod?.namespace}/${pod?.name} (${name})`;
+  return await needs.operations.run({ name: shown, fingerprint }, call, async (operation) => {
+    operation.stage('wait for the pod sandbox');
+    using _shared = await needs.locks.share(`sandbox/${sandbox.id}`, operation.signal);
+    const known = needs.containers.byName(name);
+    if (known) return { containerId: finishedBefore(known, fingerprint).id };
+
+    const ready = needs.sandboxes.get(sandbox.id)?.state === 'ready';
+    if (!ready) throw new Fault('failed_precondition', `pod sandbox "${sandbox.id}" is not ready`);
+    const image = needs.images.store.find(config.image?.image ?? '');
+    // Not `not_found`: the kubelet takes that to mean the sandbox is gone.
+    if (!image) throw new Fault('failed_precondition', `image "${config.image?.image}" is not on this node; pull it first`);
+    return { containerId: await create(needs, { name, config, sandbox, image }, operation) };
+  });
+}
+
+/** The container that an earlier call made, when this is a repeat of that call. */
+function finishedBefore(known: Container, fingerprint: string): Container {
+  if (encodeJson(known.config) !== fingerprint) {
+    throw new Fault('already_exists', `container "${known.name}" exists with another config, as ${known.id}`);
+  }
+  if (known.state !== 'created') {
+    throw new Fault('already_exists', `container "${known.name}" exists and is ${known.state}, as ${known.id}`);
+  }
+  return known;
+}
+
+async function create(needs: Needs, order: Order, { signal, stage }: Operation): Promise<string> {
+  const { containers, containerd, lease, log } = needs;
+  const { config, sandbox, image } = order;
+  const id = newId();
+  const runtime = runtimeNamed(needs.config, sandbox.runtimeHandler);
+  const snapshotter = runtime.snapshotter || needs.config.containerd.snapshotter;
+
+  await using work = new Rollback((step, err) => {
+    log.error({ err, containerId: id, step }, 'rollback stuck');
+  });
+
+  stage('write intent');
+  work.onFailure('status', () => containers.forget(id));
+  await containers.saveStatus(id, NEW_STATUS);
+
+  stage('unpack image');
+  await needs.images.ensureUnpacked(image, snapshotter, signal);
+
+  stage('prepare snapshot');
+  work.onFailure('snapshot', (late) => containerd.snapshots.remove(snapshotter, id, { signal: late }));
+  const rootfs = await containerd.snapshots
+    .prepare(snapshotter, id, image.chainId, {}, { signal, lease })
+    .catch((error: unknown) => {
+      throw during(`prepare snapshot of image ${image.id}`, error, 'internal');
+    });
+
+  stage('look at mounts and users');
+  const machine = await gatherMachine(config, rootfs);
+
+  stage('write the record to containerd');
+  const { record, spec, labels } = draftContainer(needs, { ...order, id, runtime, snapshotter }, machine);
+  work.onFailure('record', () => containers.deleteRecord(id));
+  await containers
+    .saveRecord(record, {
+      labels,
+      image: image.names[0] ?? image.id,
+      runtime: { name: runtime.type, options: runtimeOptions(runtime, needs.cgroupDriver) },
+      spec: specAny(spec),
+      snapshotter,
+      snapshotKey: id,
+    })
+    .catch((error: unknown) => {
+      throw during('write the record to containerd', error, 'internal');
+    });
+
+  stage('write status');
+  const status: ContainerStatus = { ...NEW_STATUS, state: 'created', resources: config.linux?.resources ?? null };
+  await containers.saveStatus(id, status);
+  containers.put({ ...record, ...status });
+  work.commit();
+  return id;
+}

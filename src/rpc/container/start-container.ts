@@ -1,0 +1,71 @@
+import { runtimeNamed } from '../../config/runtimes.ts';
+import { START_ERROR_EXIT_CODE } from '../../container/exit.ts';
+import { startTask } from '../../container/task.ts';
+import type { StartContainerRequest__Output as Request } from '../../gen/runtime/v1/StartContainerRequest.ts';
+import type { StartContainerResponse as Response } from '../../gen/runtime/v1/StartContainerResponse.ts';
+import type { Call } from '../../lib/call.ts';
+import { during, Fault, messageOf } from '../../lib/fault.ts';
+import type { Operation } from '../operations.ts';
+import { runtimeOptions } from '../runtime-options.ts';
+import type { Services } from '../services.ts';
+import { nowNs } from '../../lib/time.ts';
+
+type Needs = Pick<
+  Services,
+  | 'cgroupDriver'
+  | 'config'
+  | 'containerd'
+  | 'containers'
+  | 'exits'
+  | 'locks'
+  | 'log'
+  | 'operations'
+  | 'paths'
+  | 'pump'
+  | 'sandboxes'
+  | 'stdin'
+>;
+
+/** A container that this call, or the one it repeats, started already is done. */
+export async function startContainer(needs: Needs, request: Request, call: Call): Promise<Response> {
+  const { id, config } = needs.containers.mustFind(request.containerId);
+  const name = `StartContainer ${config.metadata?.name ?? ''} (${id})`;
+  await needs.operations.run({ name, fingerprint: '' }, call, (operation) => start(needs, id, operation));
+  return {};
+}
+
+async function start(needs: Needs, id: string, operation: Operation): Promise<void> {
+  const { containers, locks } = needs;
+  operation.stage('wait for the pod sandbox');
+  const sandboxId = containers.mustFind(id).sandboxId;
+  using _shared = await locks.share(`sandbox/${sandboxId}`, operation.signal);
+  // The event of its exit waits for this lock, so that a container is never seen to exit before it started.
+  using _held = await locks.take(`container/${id}`, operation.signal);
+  const container = containers.mustFind(id);
+  if (container.state === 'running') return;
+  if (container.state !== 'created') {
+    throw new Fault('failed_precondition', `container "${id}" is ${container.state}; only a created one can be started`);
+  }
+  if (needs.sandboxes.get(sandboxId)?.state !== 'ready') {
+    throw new Fault('failed_precondition', `pod sandbox "${sandboxId}" is not ready`);
+  }
+
+  const runtime = runtimeNamed(needs.config, container.runtimeHandler);
+  try {
+    const pid = await startTask(needs, container, {
+      runtime: runtimeOptions(runtime, needs.cgroupDriver),
+      maxLineBytes: needs.config.maxLogLineBytes,
+      ...operation,
+    });
+    await containers.setStatus(id, { state: 'running', pid, startedAt: nowNs() });
+  } catch (error) {
+    await containers.setStatus(id, {
+      state: 'exited',
+      exitCode: START_ERROR_EXIT_CODE,
+      reason: 'StartError',
+      message: messageOf(error),
+      finishedAt: nowNs(),
+    });
+    throw during(`start container "${id}"`, error, 'internal');
+  }
+}

@@ -1,0 +1,76 @@
+import type { Container as ListedContainer } from '../../gen/runtime/v1/Container.ts';
+import type { ContainerFilter__Output as Filter } from '../../gen/runtime/v1/ContainerFilter.ts';
+import type { ContainerState__Output as CriState } from '../../gen/runtime/v1/ContainerState.ts';
+import type { ContainerStatus } from '../../gen/runtime/v1/ContainerStatus.ts';
+import type { ImageStore } from '../../image/image.ts';
+import type { Container } from '../../store/containers.ts';
+import { hasLabels } from '../matches.ts';
+
+/** The CRI's word for each of our states. One that is being removed has exited. */
+export function criState({ state }: Pick<Container, 'state'>): CriState {
+  switch (state) {
+    case 'creating':
+    case 'created':
+      return 'CONTAINER_CREATED';
+    case 'running':
+      return 'CONTAINER_RUNNING';
+    case 'exited':
+    case 'removing':
+      return 'CONTAINER_EXITED';
+    case 'unknown':
+      return 'CONTAINER_UNKNOWN';
+  }
+}
+
+/** As ContainerStatus tells it. The image's first tag is shown, since the config often has only its id. */
+export function toStatus(container: Container, images: Pick<ImageStore, 'find'>): ContainerStatus {
+  const { config, imageId, imageRef, user } = container;
+  const tag = images.find(imageId)?.repoTags[0];
+  return {
+    id: container.id,
+    metadata: config.metadata,
+    state: criState(container),
+    createdAt: container.createdAt.toString(),
+    startedAt: container.startedAt.toString(),
+    finishedAt: container.finishedAt.toString(),
+    exitCode: container.exitCode,
+    image: { image: tag ?? config.image?.image ?? imageId, userSpecifiedImage: config.image?.userSpecifiedImage ?? '' },
+    imageRef,
+    imageId,
+    reason: container.reason,
+    message: container.message,
+    labels: config.labels,
+    annotations: config.annotations,
+    mounts: config.mounts,
+    logPath: container.logPath,
+    resources: { linux: container.resources },
+    user,
+    stopSignal: container.stopSignal,
+  };
+}
+
+/** As a list tells it. */
+export function toListed(container: Container): ListedContainer {
+  const { config } = container;
+  return {
+    id: container.id,
+    podSandboxId: container.sandboxId,
+    metadata: config.metadata,
+    image: config.image,
+    imageRef: container.imageId,
+    imageId: container.imageId,
+    state: criState(container),
+    createdAt: container.createdAt.toString(),
+    labels: config.labels,
+    annotations: config.annotations,
+  };
+}
+
+/** Ids in the filter are those that were resolved to their full form before. */
+export function fits(container: Container, filter: Filter | null): boolean {
+  if (!filter) return true;
+  if (filter.id !== '' && container.id !== filter.id) return false;
+  if (filter.podSandboxId !== '' && container.sandboxId !== filter.podSandboxId) return false;
+  if (filter.state && criState(container) !== filter.state.state) return false;
+  return hasLabels(container.config.labels, filter.labelSelector);
+}

@@ -1,0 +1,62 @@
+import type { LinuxContainerResources__Output as Resources } from '../../gen/runtime/v1/LinuxContainerResources.ts';
+import type { UpdateContainerResourcesRequest__Output as Request } from '../../gen/runtime/v1/UpdateContainerResourcesRequest.ts';
+import type { UpdateContainerResourcesResponse as Response } from '../../gen/runtime/v1/UpdateContainerResourcesResponse.ts';
+import type { Call } from '../../lib/call.ts';
+import { during, Fault } from '../../lib/fault.ts';
+import { Rollback } from '../../lib/rollback.ts';
+import type { OciSpec } from '../../spec/oci.ts';
+import { applyResources } from '../../spec/resources.ts';
+import { resourcesAny, specAny, specFrom } from '../oci-any.ts';
+import type { Services } from '../services.ts';
+
+type Needs = Pick<Services, 'containerd' | 'containers' | 'facts' | 'locks' | 'log'>;
+
+/**
+ * Writes the new limits to the spec, then to the running task; when the task refuses them the spec is
+ * put back. A zero leaves that limit as it is.
+ */
+export async function updateContainerResources(needs: Needs, request: Request, call: Call): Promise<Response> {
+  const { containers, containerd, facts } = needs;
+  const { linux } = request;
+  if (!linux) throw new Fault('invalid_argument', 'linux resources are required');
+  const { id } = containers.mustFind(request.containerId);
+  using _held = await needs.locks.take(`container/${id}`, call.signal);
+  const container = containers.mustFind(id);
+  if (container.state !== 'running' && container.state !== 'created') {
+    throw new Fault('failed_precondition', `container "${id}" is ${container.state}; its resources cannot be changed`);
+  }
+
+  const object = await containerd.containers.get(id, { signal: call.signal });
+  if (!object.spec) throw new Fault('internal', `container "${id}" has no spec in containerd`);
+  const before = specFrom(object.spec);
+  const after = applyResources(before, linux, facts);
+
+  await using work = new Rollback((step, err) => needs.log.error({ err, containerId: id, step }, 'rollback stuck'));
+  const saveSpec = async (spec: OciSpec, signal: AbortSignal) =>
+    await containerd.containers.update({ ...object, spec: specAny(spec) }, ['spec'], { signal });
+  work.onFailure('spec', (late) => saveSpec(before, late));
+  await saveSpec(after, call.signal);
+  if (container.state === 'running') await updateTask(needs, id, after, call);
+  await containers.setStatus(id, { resources: merged(container.resources, linux) });
+  work.commit();
+  return {};
+}
+
+async function updateTask({ containerd }: Needs, id: string, spec: OciSpec, { signal }: Call): Promise<void> {
+  try {
+    await containerd.tasks.update(id, resourcesAny(spec.linux.resources), {}, { signal });
+  } catch (error) {
+    throw during(`set the resources of container "${id}"`, error, 'internal');
+  }
+}
+
+/** As ContainerStatus reports them: what the update left unset stays. */
+function merged(before: Resources | null, change: Resources): Resources {
+  const set = Object.entries(change).filter(([, value]) => !isUnset(value));
+  return { ...(before ?? change), ...Object.fromEntries(set) };
+}
+
+function isUnset(value: unknown): boolean {
+  if (value === '' || value === '0') return true;
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+}

@@ -1,0 +1,93 @@
+import type { ImageServiceHandlers } from '../gen/runtime/v1/ImageService.ts';
+import type { RuntimeServiceHandlers } from '../gen/runtime/v1/RuntimeService.ts';
+import type { ServiceHandlers } from '../lib/call.ts';
+import { containerStatus } from './container/container-status.ts';
+import { createContainer } from './container/create-container.ts';
+import { execSync } from './container/exec-sync.ts';
+import { listContainers } from './container/list-containers.ts';
+import { removeContainer } from './container/remove-container.ts';
+import { reopenContainerLog } from './container/reopen-container-log.ts';
+import { startContainer } from './container/start-container.ts';
+import { stopContainer } from './container/stop-container.ts';
+import { updateContainerResources } from './container/update-container-resources.ts';
+import { imageFsInfo } from './image/image-fs-info.ts';
+import { imageStatus } from './image/image-status.ts';
+import { listImages } from './image/list-images.ts';
+import { pullImage } from './image/pull-image.ts';
+import { removeImage } from './image/remove-image.ts';
+import { streamImages } from './image/stream-images.ts';
+import { runtimeConfig } from './runtime/runtime-config.ts';
+import { status } from './runtime/status.ts';
+import { version } from './runtime/version.ts';
+import { listPodSandbox } from './sandbox/list-pod-sandbox.ts';
+import { podSandboxStatus } from './sandbox/pod-sandbox-status.ts';
+import { removePodSandbox } from './sandbox/remove-pod-sandbox.ts';
+import { runPodSandbox } from './sandbox/run-pod-sandbox.ts';
+import { stopPodSandbox } from './sandbox/stop-pod-sandbox.ts';
+import type { Services } from './services.ts';
+import { unimplemented } from './unimplemented.ts';
+
+/** A handler that has been given what it needs. */
+function bind<N, Rest extends unknown[], Res>(handler: (needs: N, ...rest: Rest) => Res, needs: N) {
+  return (...rest: Rest): Res => handler(needs, ...rest);
+}
+
+/** Every RPC of RuntimeService. A new one in the proto does not compile until it has a line here. */
+export function runtimeHandlers(services: Services): ServiceHandlers<RuntimeServiceHandlers> {
+  return {
+    Version: bind(version, services),
+    Status: bind(status, services),
+    RuntimeConfig: bind(runtimeConfig, services),
+    UpdateRuntimeConfig: unimplemented,
+
+    RunPodSandbox: bind(runPodSandbox, services),
+    StopPodSandbox: bind(stopPodSandbox, services),
+    RemovePodSandbox: bind(removePodSandbox, services),
+    PodSandboxStatus: bind(podSandboxStatus, services),
+    ListPodSandbox: bind(listPodSandbox, services),
+    StreamPodSandboxes: unimplemented,
+    UpdatePodSandboxResources: unimplemented,
+
+    CreateContainer: bind(createContainer, services),
+    StartContainer: bind(startContainer, services),
+    StopContainer: bind(stopContainer, services),
+    RemoveContainer: bind(removeContainer, services),
+    ListContainers: bind(listContainers, services),
+    StreamContainers: unimplemented,
+    ContainerStatus: bind(containerStatus, services),
+    UpdateContainerResources: bind(updateContainerResources, services),
+    ReopenContainerLog: bind(reopenContainerLog, services),
+    ExecSync: bind(execSync, services),
+
+    Exec: unimplemented,
+    Attach: unimplemented,
+    PortForward: unimplemented,
+
+    ContainerStats: unimplemented,
+    ListContainerStats: unimplemented,
+    StreamContainerStats: unimplemented,
+    PodSandboxStats: unimplemented,
+    ListPodSandboxStats: unimplemented,
+    StreamPodSandboxStats: unimplemented,
+    ListMetricDescriptors: unimplemented,
+    ListPodSandboxMetrics: unimplemented,
+    StreamPodSandboxMetrics: unimplemented,
+    GetContainerEvents: unimplemented,
+
+    CheckpointContainer: unimplemented,
+    CheckpointPod: unimplemented,
+    RestorePod: unimplemented,
+  };
+}
+
+/** Every RPC of ImageService. */
+export function imageHandlers(services: Services): ServiceHandlers<ImageServiceHandlers> {
+  return {
+    PullImage: bind(pullImage, services),
+    ListImages: bind(listImages, services),
+    StreamImages: bind(streamImages, services),
+    ImageStatus: bind(imageStatus, services),
+    RemoveImage: bind(removeImage, services),
+    ImageFsInfo: bind(imageFsInfo, services),
+  };
+}

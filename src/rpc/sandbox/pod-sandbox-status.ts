@@ -1,0 +1,37 @@
+import type { PodSandboxStatusRequest__Output as Request } from '../../gen/runtime/v1/PodSandboxStatusRequest.ts';
+import type { PodSandboxStatusResponse as Response } from '../../gen/runtime/v1/PodSandboxStatusResponse.ts';
+import { pinsDir } from '../../sandbox/release.ts';
+import { containersOf } from '../../store/containers.ts';
+import type { Sandbox } from '../../store/sandboxes.ts';
+import { toStatus as containerStatus } from '../container/status.ts';
+import type { Services } from '../services.ts';
+import { toStatus } from './status.ts';
+import { nowNs } from '../../lib/time.ts';
+
+type Needs = Pick<Services, 'containers' | 'images' | 'network' | 'paths' | 'sandboxes'>;
+
+export async function podSandboxStatus(needs: Needs, { podSandboxId, verbose }: Request): Promise<Response> {
+  const sandbox = needs.sandboxes.mustFind(podSandboxId);
+  return {
+    status: toStatus(sandbox),
+    info: verbose ? { info: JSON.stringify(await verboseInfo(needs, sandbox)) } : {},
+    containersStatuses: containersOf(needs.containers, sandbox.id).map((container) =>
+      containerStatus(container, needs.images.store),
+    ),
+    timestamp: nowNs().toString(),
+  };
+}
+
+async function verboseInfo(needs: Needs, sandbox: Sandbox): Promise<object> {
+  const { id, pid, state, holder, runtimeHandler, config } = sandbox;
+  const attachment = await needs.network.attachment(id);
+  return {
+    pid,
+    state,
+    holder,
+    runtimeHandler,
+    namespaces: pinsDir(needs.paths.sandboxState(id)),
+    cniResult: attachment?.result ?? null,
+    config,
+  };
+}

@@ -1,0 +1,149 @@
+import { type NamedRuntime, runtimeNamed } from '../../config/runtimes.ts';
+import type { PodSandboxConfig__Output as PodSandboxConfig } from '../../gen/runtime/v1/PodSandboxConfig.ts';
+import type { RunPodSandboxRequest__Output as Request } from '../../gen/runtime/v1/RunPodSandboxRequest.ts';
+import type { RunPodSandboxResponse as Response } from '../../gen/runtime/v1/RunPodSandboxResponse.ts';
+import { allSettled } from '../../lib/all-settled.ts';
+import type { Call } from '../../lib/call.ts';
+import { during, Fault } from '../../lib/fault.ts';
+import { newId } from '../../lib/id.ts';
+import { encodeJson } from '../../lib/json.ts';
+import { Rollback } from '../../lib/rollback.ts';
+import { makeSandboxFiles, removeSandboxFiles } from '../../sandbox/files.ts';
+import { ownNamespaces, refuseUnsupported, sharesPids } from '../../sandbox/namespaces.ts';
+import { startPause } from '../../sandbox/pause.ts';
+import { pinsDir, releaseSandbox } from '../../sandbox/release.ts';
+import { type Sandbox, type SandboxRecord, sandboxName } from '../../store/sandboxes.ts';
+import type { Operation } from '../operations.ts';
+import { runtimeOptions } from '../runtime-options.ts';
+import type { Services } from '../services.ts';
+import { attachRequest } from './attach-request.ts';
+import { sandboxObject } from './sandbox-object.ts';
+import { nowNs } from '../../lib/time.ts';
+
+type Needs = Pick<
+  Services,
+  | 'config'
+  | 'cgroupDriver'
+  | 'containerd'
+  | 'facts'
+  | 'log'
+  | 'namespaces'
+  | 'network'
+  | 'operations'
+  | 'paths'
+  | 'pauseRoot'
+  | 'sandboxes'
+>;
+
+export async function runPodSandbox(needs: Needs, request: Request, call: Call): Promise<Response> {
+  const { config } = request;
+  if (!config?.metadata) throw new Fault('invalid_argument', 'config.metadata is required');
+  const { name, namespace, uid } = config.metadata;
+  if (!name || !namespace || !uid) {
+    throw new Fault('invalid_argument', 'config.metadata needs name, namespace and uid');
+  }
+  refuseUnsupported(config);
+  const runtime = runtimeNamed(needs.config, request.runtimeHandler);
+
+  const key = sandboxName(config.metadata);
+  const fingerprint = encodeJson([config, runtime.name]);
+  return await needs.operations.run(
+    { name: `RunPodSandbox ${namespace}/${name} (${key})`, fingerprint },
+    call,
+    async (operation) => {
+      const known = needs.sandboxes.byName(key);
+      if (known) return { podSandboxId: finishedBefore(known, fingerprint).id };
+      return { podSandboxId: await run(needs, { name: key, config, runtime }, operation) };
+    },
+  );
+}
+
+/** The sandbox that an earlier call made, when this is a repeat of that call. */
+function finishedBefore(known: Sandbox, fingerprint: string): Sandbox {
+  const { id, name, state } = known;
+  if (encodeJson([known.config, known.runtimeHandler]) !== fingerprint) {
+    throw new Fault('already_exists', `pod sandbox "${name}" exists with another config, as ${id}`);
+  }
+  if (state !== 'ready') {
+    throw new Fault('already_exists', `pod sandbox "${name}" exists, stopped, as ${id}; remove it first`);
+  }
+  return known;
+}
+
+async function run(
+  needs: Needs,
+  { name, config, runtime }: { name: string; config: PodSandboxConfig; runtime: NamedRuntime },
+  { signal, stage }: Operation,
+): Promise<string> {
+  const { sandboxes, network, log } = needs;
+  const id = newId();
+  const stateDir = needs.paths.sandboxState(id);
+  const holder = sharesPids(config) || runtime.sandbox === 'pause' ? 'pause' : 'pinned';
+  const createdAt = nowNs();
+  const record: SandboxRecord = { id, name, config, runtimeHandler: runtime.name, createdAt, holder };
+
+  await using work = new Rollback((step, err) => {
+    // What could not be freed stays listed, so that RemovePodSandbox can try again.
+    log.error({ err, sandboxId: id, step }, 'rollback stuck');
+    sandboxes.put({ ...record, state: 'unknown', ips: [], pid: 0 });
+  });
+
+  stage('write intent');
+  work.onFailure('status', () => sandboxes.forget(id));
+  await sandboxes.saveStatus(id, { state: 'creating', ips: [], pid: 0 });
+
+  work.onFailure('record', () => sandboxes.deleteRecord(id));
+  work.onFailure('files', () => removeSandboxFiles(stateDir));
+  work.onFailure('namespaces and network', (late) => releaseSandbox(needs, { id, stateDir, holder }, late));
+  stage('record, files, namespaces and network');
+  const [ips] = await allSettled<[string[], void, void]>([
+    connectNamespaces(needs, record, { signal, stage }),
+    saveRecord(needs, record, runtime),
+    makeSandboxFiles(stateDir, config, hostnameOf(needs, config)),
+  ]);
+
+  stage('start pause container');
+  const pid =
+    holder === 'pause'
+      ? await startPause(needs.containerd.tasks, id, {
+          runtime: runtimeOptions(runtime, needs.cgroupDriver),
+          signal,
+        })
+      : 0;
+
+  stage('write status');
+  await sandboxes.saveStatus(id, { state: 'ready', ips, pid });
+  sandboxes.put({ ...record, state: 'ready', ips, pid });
+  work.commit();
+  return id;
+
+  async function connectNamespaces(
+    { namespaces }: Needs,
+    sandbox: SandboxRecord,
+    operation: Operation,
+  ): Promise<string[]> {
+    const own = ownNamespaces(sandbox.config);
+    const dir = pinsDir(stateDir);
+    const sysctls = sandbox.config.linux?.sysctls ?? {};
+    await namespaces.pin({ dir, ...own, hostname: hostnameOf(needs, sandbox.config), sysctls }).catch((error: unknown) => {
+      throw during('pin namespaces', error);
+    });
+    if (!own.network) return [];
+    operation.stage('CNI ADD');
+    const request = attachRequest(sandbox, `${dir}/net`);
+    return (await network.attach(request, operation.signal)).ips;
+  }
+}
+
+async function saveRecord(needs: Needs, record: SandboxRecord, runtime: NamedRuntime): Promise<void> {
+  try {
+    await needs.sandboxes.saveRecord(record, sandboxObject(needs, record, runtime));
+  } catch (error) {
+    throw during('write the record to containerd', error);
+  }
+}
+
+/** A pod without a name of its own, and one on the host's network, has the host's. */
+function hostnameOf({ facts }: Pick<Needs, 'facts'>, config: PodSandboxConfig): string {
+  return ownNamespaces(config).uts && config.hostname !== '' ? config.hostname : facts.hostname;
+}

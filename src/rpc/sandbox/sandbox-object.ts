@@ -1,0 +1,51 @@
+import type { NamedRuntime } from '../../config/runtimes.ts';
+import { sandboxAnnotations } from '../../spec/annotations.ts';
+import { EMPTY_SPEC } from '../../spec/build.ts';
+import { cgroupsPath } from '../../spec/cgroups-path.ts';
+import type { OciSpec } from '../../spec/oci.ts';
+import { buildPauseSpec } from '../../spec/pause.ts';
+import { containerNamespaces } from '../../sandbox/namespaces.ts';
+import { sandboxFiles } from '../../sandbox/files.ts';
+import { pinsDir } from '../../sandbox/release.ts';
+import type { ObjectFields } from '../../store/record-store.ts';
+import type { SandboxRecord } from '../../store/sandboxes.ts';
+import { specAny } from '../oci-any.ts';
+import { runtimeOptions, usesSystemd } from '../runtime-options.ts';
+import type { Services } from '../services.ts';
+
+type Needs = Pick<Services, 'cgroupDriver' | 'facts' | 'paths' | 'pauseRoot'>;
+
+/**
+ * The containerd object that a sandbox is recorded on, with the labels of containerd's own CRI, so
+ * that `ctr`, nerdctl and cAdvisor recognise it. Without a pause container its spec is only annotations.
+ */
+export function sandboxObject(needs: Needs, record: SandboxRecord, runtime: NamedRuntime): ObjectFields {
+  const spec = record.holder === 'pause' ? pauseSpec(needs, record, runtime) : annotationsOnly(record);
+  return {
+    labels: { ...record.config.labels, 'io.cri-containerd.kind': 'sandbox' },
+    image: '',
+    runtime: { name: runtime.type, options: runtimeOptions(runtime, needs.cgroupDriver) },
+    spec: specAny(spec),
+    snapshotter: '',
+    snapshotKey: '',
+  };
+}
+
+function annotationsOnly({ id, config }: SandboxRecord): OciSpec {
+  return { ...EMPTY_SPEC, annotations: sandboxAnnotations({ id, config, imageName: '' }) };
+}
+
+function pauseSpec(needs: Needs, { id, config }: SandboxRecord, runtime: NamedRuntime): OciSpec {
+  const dir = needs.paths.sandboxState(id);
+  const driver = usesSystemd(runtime, needs.cgroupDriver) ? 'systemd' : 'cgroupfs';
+  return buildPauseSpec({
+    id,
+    config,
+    rootPath: needs.pauseRoot,
+    args: ['/pause'],
+    namespaces: containerNamespaces(config, null, { dir: pinsDir(dir), pausePid: 0, targetPid: 0 }),
+    files: sandboxFiles(dir, config),
+    cgroupsPath: cgroupsPath({ parent: config.linux?.cgroupParent ?? '', id, driver }),
+    facts: needs.facts,
+  });
+}

@@ -1,0 +1,45 @@
+import type { Logger } from 'pino';
+import type { Config } from '../config/schema.ts';
+import type { StdinKeeper } from '../container/stdin.ts';
+import type { ExitWaiters } from '../container/waiters.ts';
+import type { Containerd } from '../containerd/client.ts';
+import type { Network } from '../host/cni/network.ts';
+import type { NamespaceThread } from '../host/namespaces.ts';
+import type { LogPump } from '../io/log-pump.ts';
+import type { HostFacts } from '../lib/host-facts.ts';
+import type { KeyedLock } from '../lib/keyed-lock.ts';
+import type { ImageService } from '../registry/service.ts';
+import type { ContainerStore } from '../store/containers.ts';
+import type { Paths } from '../store/paths.ts';
+import type { SandboxStore } from '../store/sandboxes.ts';
+import type { Operations } from './operations.ts';
+
+/** All that handlers can ask for. Each takes a `Pick` of it, which is its list of dependencies. */
+export interface Services {
+  readonly config: Config;
+  readonly log: Logger;
+  /** cristal's own, as Version reports it. */
+  readonly version: string;
+  readonly containerd: Containerd;
+  readonly facts: HostFacts;
+  /** Which driver owns the cgroups, after `auto` was decided. */
+  readonly cgroupDriver: 'cgroupfs' | 'systemd';
+  readonly paths: Paths;
+  readonly sandboxes: SandboxStore;
+  readonly containers: ContainerStore;
+  readonly images: ImageService;
+  readonly namespaces: NamespaceThread;
+  readonly network: Network;
+  readonly pump: LogPump;
+  readonly stdin: StdinKeeper;
+  /** Keys `sandbox/<id>` and `container/<id>`; a container's life shares its sandbox's. */
+  readonly locks: KeyedLock;
+  readonly operations: Operations;
+  readonly exits: ExitWaiters;
+  /** The pid of each container that was sent its stop signal. */
+  readonly stopping: Map<string, number>;
+  /** The root file system of pause containers. */
+  readonly pauseRoot: string;
+  /** Id of the lease that holds the snapshots of containers in the making. */
+  readonly lease: string;
+}

@@ -1,0 +1,49 @@
+import type { PodSandboxConfig__Output as PodSandboxConfig } from '../gen/runtime/v1/PodSandboxConfig.ts';
+import { ensureDir, readText, removeTree, writeFileAtomic } from '../host/files.ts';
+import { mountTmpfs, unmount } from '../host/mounts.ts';
+import { resolvConf } from '../spec/hosts.ts';
+import { ownNamespaces } from './namespaces.ts';
+
+/** Size of a pod's /dev/shm, as every runtime has it. */
+const SHM_BYTES = 64 * 1024 * 1024;
+
+/** The files of a sandbox that its containers get as mounts: paths on the host. */
+export interface SandboxFiles {
+  readonly hostname: string;
+  readonly hosts: string;
+  readonly resolvConf: string;
+  /** A directory. */
+  readonly shm: string;
+}
+
+/** Where the files are, given the sandbox's state directory. A pod in the host's IPC namespace has its shm. */
+export function sandboxFiles(dir: string, config: PodSandboxConfig): SandboxFiles {
+  return {
+    hostname: `${dir}/hostname`,
+    hosts: `${dir}/hosts`,
+    resolvConf: `${dir}/resolv.conf`,
+    shm: ownNamespaces(config).ipc ? `${dir}/shm` : '/dev/shm',
+  };
+}
+
+/** Makes them. `release` undoes it, also half-made. */
+export async function makeSandboxFiles(dir: string, config: PodSandboxConfig, hostname: string): Promise<void> {
+  const files = sandboxFiles(dir, config);
+  await ensureDir(dir);
+  const hostsFile = (await readText('/etc/hosts')) ?? '127.0.0.1 localhost\n';
+  const hostResolv = (await readText('/etc/resolv.conf')) ?? '';
+  await Promise.all([
+    writeFileAtomic(files.hostname, `${hostname}\n`, 0o644),
+    writeFileAtomic(files.hosts, hostsFile, 0o644),
+    writeFileAtomic(files.resolvConf, resolvConf(config.dnsConfig, hostResolv), 0o644),
+  ]);
+  if (!ownNamespaces(config).ipc) return;
+  await ensureDir(files.shm);
+  await mountTmpfs(files.shm, { sizeBytes: SHM_BYTES, mode: 0o1777 });
+}
+
+/** Takes the files and the mount away. Already gone is done. */
+export async function removeSandboxFiles(dir: string): Promise<void> {
+  await unmount(`${dir}/shm`);
+  await removeTree(dir);
+}

@@ -1,0 +1,48 @@
+import type { Containerd } from '../containerd/client.ts';
+import type { TypedAny } from '../containerd/typed-any.ts';
+import { ensureDir, writeFileAtomic } from '../host/files.ts';
+import { isCode } from '../lib/fault.ts';
+import { pauseProgram } from './pause-program.ts';
+
+type Tasks = Pick<Containerd['tasks'], 'create' | 'start' | 'kill' | 'delete' | 'wait'>;
+
+const SIGKILL = 9;
+
+/** Where the runtime finds what it mounts over, since the root file system is read-only. */
+const MOUNT_POINTS = ['proc', 'dev', 'sys', 'etc'];
+
+/**
+ * Makes the root file system that every pause container of this cristal shares: one program, and
+ * the directories that mounts go on. Answers its path.
+ */
+export async function makePauseRoot(stateDir: string): Promise<string> {
+  const root = `${stateDir}/pause`;
+  for (const dir of MOUNT_POINTS) await ensureDir(`${root}/${dir}`);
+  await writeFileAtomic(`${root}/etc/resolv.conf`, '', 0o644);
+  await writeFileAtomic(`${root}/pause`, pauseProgram(process.arch), 0o755);
+  return root;
+}
+
+/** Starts the process of a sandbox whose record is in containerd already. Answers its pid. */
+export async function startPause(
+  tasks: Tasks,
+  id: string,
+  options: { runtime: TypedAny | null; signal: AbortSignal },
+): Promise<number> {
+  const { runtime, signal } = options;
+  const io = { stdin: '', stdout: '', stderr: '', terminal: false };
+  await tasks.create({ containerId: id, rootfs: [], ...io, options: runtime }, { signal });
+  const { pid } = await tasks.start(id, '', { signal });
+  return pid;
+}
+
+/** Kills it and deletes the task. Already gone is done. */
+export async function stopPause(tasks: Tasks, id: string, signal: AbortSignal): Promise<void> {
+  try {
+    await tasks.kill({ containerId: id, signal: SIGKILL, all: true }, { signal });
+    await tasks.wait(id, '', { signal });
+  } catch (error) {
+    if (!isCode(error, 'not_found')) throw error;
+  }
+  await tasks.delete(id, { signal });
+}

@@ -1,0 +1,85 @@
+import { containerAnnotations, withAnnotations } from './annotations.ts';
+import { withAppArmor } from './apparmor.ts';
+import { buildSpec, EMPTY_SPEC } from './build.ts';
+import { withCapabilities } from './capabilities.ts';
+import { withCgroupsPath } from './cgroups-path.ts';
+import { withDevices } from './devices.ts';
+import type { ContainerSpecInput } from './input.ts';
+import { configMounts, sandboxMounts, systemMounts, withMounts, withRootfsPropagation } from './mounts.ts';
+import { withCgroupNamespace, withHostname, withNamespaces } from './namespaces.ts';
+import type { OciSpec } from './oci.ts';
+import { withPathRules } from './paths.ts';
+import {
+  processArgs,
+  processCwd,
+  processEnv,
+  withArgs,
+  withCwd,
+  withEnv,
+  withNoNewPrivileges,
+  withReadonlyRootfs,
+  withTerminal,
+  withUser,
+} from './process.ts';
+import { withOomScoreAdj, withResources } from './resources.ts';
+import { withSeccomp } from './seccomp.ts';
+import { securityOf } from './security.ts';
+
+/** The OCI spec of a container. Throws a Fault that names the part of the config that cannot be had. */
+export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
+  const { config, sandbox, image, namespaces, facts } = input;
+  const security = securityOf(config);
+  const { privileged, readonlyRootfs } = security;
+  const resources = config.linux?.resources ?? null;
+  const hostname = sandbox.hostname || facts.hostname;
+  const own = [
+    ...systemMounts(privileged),
+    ...sandboxMounts({ files: input.files, ipc: namespaces.ipc, readonlyRootfs }),
+  ];
+  const configured = configMounts({ mounts: config.mounts, sources: input.mountSources, host: facts.mounts });
+  const env = { image: image.env, config: config.envs, hostname, home: input.user.home, tty: config.tty };
+
+  return buildSpec(EMPTY_SPEC, [
+    withArgs(processArgs(config, image)),
+    withEnv(processEnv(env)),
+    withCwd(processCwd(config.workingDir, image.workingDir)),
+    withTerminal(config.tty),
+    withUser(input.user),
+    withNoNewPrivileges(security.noNewPrivs),
+    withReadonlyRootfs(readonlyRootfs),
+    withCapabilities({
+      privileged,
+      capabilities: security.capabilities,
+      maySetResources: facts.mayLowerOomScore,
+    }),
+    withSeccomp(security),
+    withAppArmor(security),
+
+    withNamespaces(namespaces),
+    withCgroupNamespace(facts.cgroup, privileged),
+    withHostname(namespaces.uts, hostname),
+
+    withMounts(own, configured),
+    withRootfsPropagation(configured),
+    withPathRules(security),
+    withDevices({
+      privileged,
+      privilegedWithoutHostDevices: input.privilegedWithoutHostDevices,
+      devices: config.devices,
+      hostDevices: facts.hostDevices,
+      sources: input.mountSources,
+    }),
+
+    withCgroupsPath(input.cgroupsPath),
+    withResources(resources, facts),
+    withOomScoreAdj(Number(resources?.oomScoreAdj ?? 0), facts),
+    withAnnotations(
+      containerAnnotations({
+        sandboxId: input.sandboxId,
+        sandbox,
+        containerName: config.metadata?.name ?? '',
+        imageName: input.imageName,
+      }),
+    ),
+  ]);
+}

@@ -1,0 +1,48 @@
+import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.ts';
+import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.ts';
+import type { HostFacts } from '../lib/host-facts.ts';
+import type { ImageConfig } from '../lib/image-config.ts';
+
+/** Which namespace a process gets: the machine's, one of its own, or the one that is pinned at a path. */
+export type NamespaceRef = { kind: 'host' } | { kind: 'new' } | { kind: 'path'; path: string };
+
+/** A user as the kernel knows it. `home` is empty where the image does not say. */
+export interface ResolvedUser {
+  uid: number;
+  gid: number;
+  /** The primary group comes first. */
+  additionalGids: number[];
+  home: string;
+}
+
+/** All that a container's spec depends on. Whoever builds it has done every lookup before. */
+export interface ContainerSpecInput {
+  id: string;
+  sandboxId: string;
+  config: ContainerConfig__Output;
+  sandbox: PodSandboxConfig__Output;
+  image: ImageConfig;
+  imageName: string;
+  namespaces: { network: NamespaceRef; ipc: NamespaceRef; uts: NamespaceRef; pid: NamespaceRef };
+  user: ResolvedUser;
+  /** Paths of the sandbox's files on the host; `shm` is a directory. */
+  files: { hostname: string; hosts: string; resolvConf: string; shm: string };
+  cgroupsPath: string;
+  facts: HostFacts;
+  privilegedWithoutHostDevices: boolean;
+  /** Each host path of the config's mounts and devices to its real path, symbolic links followed. */
+  mountSources: Record<string, string>;
+}
+
+/** All that the spec of a sandbox's pause container depends on. It needs no image. */
+export interface PauseSpecInput {
+  id: string;
+  config: PodSandboxConfig__Output;
+  /** An absolute path. It is mounted read-only, so that sandboxes may share it. */
+  rootPath: string;
+  args: string[];
+  namespaces: { network: NamespaceRef; ipc: NamespaceRef; uts: NamespaceRef };
+  files: { resolvConf: string; shm: string };
+  cgroupsPath: string;
+  facts: HostFacts;
+}

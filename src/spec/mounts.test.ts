@@ -1,0 +1,136 @@
+import { describe, expect, test } from 'vitest';
+import type { Mount__Output } from '../gen/runtime/v1/Mount.ts';
+import { buildSpec, EMPTY_SPEC } from './build.ts';
+import { criMount, HOST, hostFacts, hostMount, pinned } from './fixtures.ts';
+import { configMounts, sharedMemory, systemMounts, withMounts, withRootfsPropagation } from './mounts.ts';
+
+function mountsOf(mounts: Mount__Output[], sources: Record<string, string> = {}) {
+  return configMounts({ mounts, sources, host: hostFacts().mounts });
+}
+
+describe('configMounts', () => {
+  test.each<[string, Partial<Mount__Output>, string[]]>([
+    ['plain', {}, ['rbind', 'rprivate', 'rw']],
+    ['read-only', { readonly: true }, ['rbind', 'rprivate', 'ro']],
+    [
+      'read-only all the way',
+      { readonly: true, recursiveReadOnly: true },
+      ['rbind', 'rprivate', 'ro', 'rro'],
+    ],
+    ['from the host', { propagation: 'PROPAGATION_HOST_TO_CONTAINER' }, ['rbind', 'rslave', 'rw']],
+    ['both ways', { propagation: 'PROPAGATION_BIDIRECTIONAL' }, ['rbind', 'rshared', 'rw']],
+  ])('%s', (_, over, options) => {
+    expect(mountsOf([criMount(over)])).toEqual([
+      { destination: '/data', type: 'bind', source: '/var/data', options },
+    ]);
+  });
+
+  test('the real path stands for the host path, and the container path is tidied', () => {
+    const mounts = mountsOf([criMount({ containerPath: '/data//x/' })], { '/var/data': '/mnt/real' });
+    expect(mounts).toMatchObject([{ destination: '/data/x', source: '/mnt/real' }]);
+  });
+
+  test.each<[Mount__Output['propagation'], string, boolean]>([
+    ['PROPAGATION_PRIVATE', '/srv/private/x', true],
+    ['PROPAGATION_HOST_TO_CONTAINER', '/srv/private', false],
+    ['PROPAGATION_HOST_TO_CONTAINER', '/srv/private/x', false],
+    ['PROPAGATION_HOST_TO_CONTAINER', '/srv/privateer', true],
+    ['PROPAGATION_BIDIRECTIONAL', '/srv/privateer', false],
+    ['PROPAGATION_BIDIRECTIONAL', '/srv/..x', false],
+    ['PROPAGATION_BIDIRECTIONAL', '/var', true],
+  ])('%s of %s is possible: %s', (propagation, hostPath, possible) => {
+    const call = () => mountsOf([criMount({ propagation, hostPath })]);
+    if (possible) expect(call).not.toThrow();
+    else expect(call).toThrow(expect.objectContaining({ code: 'failed_precondition' }));
+  });
+
+  test('of mounts stacked on one point the last counts', () => {
+    const host = [hostMount('/', 'private'), hostMount('/', 'shared')];
+    const mounts = [criMount({ propagation: 'PROPAGATION_BIDIRECTIONAL' })];
+    expect(() => configMounts({ mounts, sources: {}, host })).not.toThrow();
+    expect(() => configMounts({ mounts, sources: {}, host: host.toReversed() })).toThrow(/private one at \//);
+  });
+
+  test.each<[string, Partial<Mount__Output>, string]>([
+    ['a relative container path', { containerPath: 'data' }, 'invalid_argument'],
+    ['no host path', { hostPath: '' }, 'invalid_argument'],
+    ['rro that is writable', { recursiveReadOnly: true }, 'invalid_argument'],
+    [
+      'rro that is not private',
+      { recursiveReadOnly: true, readonly: true, propagation: 'PROPAGATION_HOST_TO_CONTAINER' },
+      'invalid_argument',
+    ],
+    ['an id-mapped mount', { uidMappings: [{ hostId: 1, containerId: 0, length: 1 }] }, 'unimplemented'],
+    ['mount options', { mountOptions: ['noexec'] }, 'unimplemented'],
+    [
+      'an image volume',
+      {
+        hostPath: '',
+        image: { image: 'x', annotations: {}, userSpecifiedImage: '', runtimeHandler: '', imageRef: '' },
+      },
+      'unimplemented',
+    ],
+  ])('%s is refused', (_, over, code) => {
+    expect(() => mountsOf([criMount(over)])).toThrow(expect.objectContaining({ code }));
+  });
+});
+
+function destinations(paths: string[]): string[] {
+  const configured = mountsOf(paths.map((containerPath) => criMount({ containerPath })));
+  const draft = buildSpec(EMPTY_SPEC, [withMounts(systemMounts(false), configured)]);
+  return draft.mounts.map(({ destination, type }) => (type === 'bind' ? `own ${destination}` : destination));
+}
+
+describe('withMounts', () => {
+  test('parents come first, and equals stay in order', () => {
+    expect(destinations(['/a/b/c', '/a', '/x', '/a/b'])).toEqual([
+      '/proc',
+      '/dev',
+      '/sys',
+      'own /a',
+      'own /x',
+      '/dev/pts',
+      '/dev/mqueue',
+      'own /a/b',
+      '/sys/fs/cgroup',
+      'own /a/b/c',
+    ]);
+  });
+
+  test('a mount of the config replaces ours', () => {
+    const made = destinations(['/sys/fs/cgroup/']);
+    expect(made).toContain('own /sys/fs/cgroup');
+    expect(made).not.toContain('/sys/fs/cgroup');
+  });
+
+  test('a /dev of the config replaces all of ours below it', () => {
+    expect(destinations(['/dev', '/dev/own']).filter((path) => path.includes('/dev'))).toEqual([
+      'own /dev',
+      'own /dev/own',
+    ]);
+  });
+});
+
+test.each([
+  [['PROPAGATION_PRIVATE'], undefined],
+  [['PROPAGATION_PRIVATE', 'PROPAGATION_HOST_TO_CONTAINER'], 'rslave'],
+  [['PROPAGATION_BIDIRECTIONAL', 'PROPAGATION_HOST_TO_CONTAINER'], 'rshared'],
+] as const)('with %j the root is %s', (propagations, expected) => {
+  const configured = mountsOf(propagations.map((propagation) => criMount({ propagation })));
+  const { linux } = buildSpec(EMPTY_SPEC, [withRootfsPropagation(configured)]);
+  expect(linux.rootfsPropagation).toBe(expected);
+});
+
+test('shared memory follows the IPC namespace', () => {
+  expect(sharedMemory(pinned('ipc'), '/pod/shm').source).toBe('/pod/shm');
+  expect(sharedMemory(HOST, '/pod/shm').source).toBe('/dev/shm');
+});
+
+test.each([
+  [false, 'ro'],
+  [true, 'rw'],
+])('when privileged is %s, /sys and its cgroups are %s', (privileged, access) => {
+  const sys = systemMounts(privileged).filter(({ destination }) => destination.startsWith('/sys'));
+  expect(sys).toHaveLength(2);
+  for (const { options } of sys) expect(options).toContain(access);
+});

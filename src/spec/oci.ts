@@ -1,0 +1,108 @@
+/**
+ * The OCI runtime spec, as far as cristal writes it (runtime-spec, config.md and config-linux.md). These are the
+ * names of the JSON file, so absence is a missing field and not null.
+ */
+export interface OciSpec {
+  ociVersion: string;
+  process: OciProcess;
+  root: { path: string; readonly: boolean };
+  hostname?: string;
+  mounts: OciMount[];
+  annotations: Record<string, string>;
+  linux: OciLinux;
+}
+
+export interface OciProcess {
+  terminal: boolean;
+  user: OciUser;
+  args: string[];
+  /** `NAME=value` each. */
+  env: string[];
+  cwd: string;
+  capabilities: OciCapabilities;
+  rlimits?: OciRlimit[];
+  noNewPrivileges: boolean;
+  oomScoreAdj?: number;
+}
+
+export interface OciUser {
+  uid: number;
+  gid: number;
+  additionalGids: number[];
+}
+
+export interface OciCapabilities {
+  bounding: string[];
+  effective: string[];
+  inheritable: string[];
+  permitted: string[];
+  ambient: string[];
+}
+
+export interface OciRlimit {
+  type: string;
+  soft: number;
+  hard: number;
+}
+
+export interface OciMount {
+  destination: string;
+  type: string;
+  source: string;
+  options: string[];
+}
+
+export interface OciLinux {
+  namespaces: OciNamespace[];
+  cgroupsPath: string;
+  resources: OciResources;
+  devices: OciDevice[];
+  maskedPaths: string[];
+  readonlyPaths: string[];
+  rootfsPropagation?: 'rslave' | 'rshared';
+}
+
+export interface OciNamespace {
+  type: 'pid' | 'network' | 'ipc' | 'uts' | 'mount' | 'cgroup';
+  path?: string;
+}
+
+export interface OciResources {
+  devices?: OciDeviceRule[];
+  memory?: {
+    /** Bytes. */
+    limit?: number;
+    /** Bytes of memory and swap together. */
+    swap?: number;
+  };
+  cpu?: {
+    shares?: number;
+    /** Microseconds per period; below zero is unlimited. */
+    quota?: number;
+    /** Microseconds. */
+    period?: number;
+    cpus?: string;
+    mems?: string;
+  };
+  hugepageLimits?: { pageSize: string; limit: number }[];
+  /** Files of cgroup v2 and what to write into them. */
+  unified?: Record<string, string>;
+}
+
+export interface OciDeviceRule {
+  allow: boolean;
+  type?: 'c' | 'b';
+  major?: number;
+  minor?: number;
+  access: string;
+}
+
+export interface OciDevice {
+  path: string;
+  type: 'c' | 'b';
+  major: number;
+  minor: number;
+  fileMode: number;
+  uid: number;
+  gid: number;
+}

@@ -1,0 +1,70 @@
+import { sandboxAnnotations, withAnnotations } from './annotations.ts';
+import type { SpecOption } from './build.ts';
+import { buildSpec, EMPTY_SPEC } from './build.ts';
+import { withCgroupsPath } from './cgroups-path.ts';
+import { withBasicDevices } from './devices.ts';
+import type { PauseSpecInput } from './input.ts';
+import { sharedMemory, systemMounts, withMounts } from './mounts.ts';
+import { withHostname, withNamespaces } from './namespaces.ts';
+import type { OciMount, OciSpec } from './oci.ts';
+import { withPathRules } from './paths.ts';
+import { withArgs, withNoNewPrivileges, withUser } from './process.ts';
+import { withOomScoreAdj } from './resources.ts';
+
+/** The last to be killed when memory runs out but for the node's own daemons: with it the whole pod goes. */
+const OOM_SCORE_ADJ = -998;
+
+/** It needs no rights over files or other processes, so it is nobody's. */
+const NOBODY = { uid: 65535, gid: 65535, additionalGids: [65535], home: '' };
+
+/** The least that the kernel knows. It only sleeps. */
+const CPU_SHARES = 2;
+
+/**
+ * The OCI spec of a sandbox's pause container: it holds the pod's process namespace, reaps its orphans and may do
+ * nothing else.
+ */
+export function buildPauseSpec(input: PauseSpecInput): OciSpec {
+  const { config, namespaces, facts } = input;
+  const mounts = [...systemMounts(false), ...sandboxFiles(input)];
+
+  return buildSpec(EMPTY_SPEC, [
+    withRoot(input.rootPath),
+    withArgs(input.args),
+    withUser(NOBODY),
+    withNoNewPrivileges(true),
+
+    withNamespaces({ ...namespaces, pid: { kind: 'new' } }),
+    withHostname(namespaces.uts, config.hostname),
+
+    withMounts(mounts, []),
+    withPathRules({ privileged: false, maskedPaths: [], readonlyPaths: [] }),
+    withBasicDevices(),
+
+    withCgroupsPath(input.cgroupsPath),
+    withCpuShares(CPU_SHARES),
+    withOomScoreAdj(OOM_SCORE_ADJ, facts),
+    withAnnotations(sandboxAnnotations({ id: input.id, config, imageName: '' })),
+  ]);
+}
+
+function sandboxFiles({ namespaces, files }: PauseSpecInput): OciMount[] {
+  const options = ['rbind', 'rprivate', 'ro'];
+  return [
+    { destination: '/etc/resolv.conf', type: 'bind', source: files.resolvConf, options },
+    sharedMemory(namespaces.ipc, files.shm),
+  ];
+}
+
+function withCpuShares(shares: number): SpecOption {
+  return ({ linux }) => {
+    linux.resources.cpu = { shares };
+  };
+}
+
+function withRoot(path: string): SpecOption {
+  return ({ root }) => {
+    root.path = path;
+    root.readonly = true;
+  };
+}

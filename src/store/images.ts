@@ -1,0 +1,147 @@
+import type { Logger } from 'pino';
+import type { Containerd } from '../containerd/client.ts';
+import type { ImageRecord } from '../containerd/images.ts';
+import { chainIds } from '../image/chain-id.ts';
+import { MAX_CONFIG_BYTES, parseImageFile } from '../image/config.ts';
+import { isDigest } from '../image/descriptor.ts';
+import { findImage } from '../image/find-image.ts';
+import type { Image, ImageStore } from '../image/image.ts';
+import { PINNED_LABEL } from '../image/image.ts';
+import { MAX_MANIFEST_BYTES } from '../image/manifest.ts';
+import { hostPlatform } from '../image/platform.ts';
+import { formatReference, parseReference } from '../image/reference.ts';
+import { isCode } from '../lib/fault.ts';
+
+/** What content says of a target. It never changes, because the target is named by digest. */
+type Facts = Pick<Image, 'id' | 'chainId' | 'size' | 'config'>;
+
+interface Entry {
+  record: ImageRecord;
+  facts: Facts;
+}
+
+/** Images whose content is read at once while loading. */
+const READERS = 8;
+
+export function createImageStore(
+  containerd: Pick<Containerd, 'images' | 'content'>,
+  log: Logger,
+): ImageStore {
+  const entries = new Map<string, Entry>();
+  let images: Map<string, Image> | null = null;
+  // Two looks at one name may overtake each other, and the older one must not win.
+  let last: Promise<unknown> = Promise.resolve();
+
+  const put = async (record: ImageRecord): Promise<void> => {
+    images = null;
+    try {
+      const known = [...entries.values()].find(
+        (entry) => entry.record.target.digest === record.target.digest,
+      );
+      const facts = known?.facts ?? (await readFacts(containerd, record));
+      entries.set(record.name, { record, facts });
+    } catch (err) {
+      if (isCode(err, 'unavailable') || isCode(err, 'cancelled')) throw err;
+      entries.delete(record.name);
+      log.warn({ err, image: record.name }, 'image left out: it cannot be read');
+    }
+    images = null;
+  };
+  const inOrder = (work: () => Promise<void>): Promise<void> => {
+    const done = last.then(work);
+    last = done.catch(() => {});
+    return done;
+  };
+  const index = (): Map<string, Image> => {
+    images ??= group([...entries.values()]);
+    return images;
+  };
+
+  return {
+    list: () => [...index().values()],
+    find: (ref) => findIn(index(), ref, (name) => entries.get(name)?.facts.id ?? null),
+    refresh: (name) =>
+      inOrder(async () => {
+        const record = await containerd.images.get(name);
+        if (record !== null) return await put(record);
+        entries.delete(name);
+        images = null;
+      }),
+    load: () =>
+      inOrder(async () => {
+        const records = await containerd.images.list();
+        entries.clear();
+        images = null;
+        const reader = async () => {
+          for (let record = records.pop(); record !== undefined; record = records.pop()) await put(record);
+        };
+        await Promise.all(Array.from({ length: READERS }, reader));
+      }),
+  };
+}
+
+async function readFacts({ content }: Pick<Containerd, 'content'>, record: ImageRecord): Promise<Facts> {
+  const { manifest, data } = await findImage(record.target, hostPlatform(process.arch), ({ digest }) =>
+    content.readAll(digest, MAX_MANIFEST_BYTES),
+  );
+  const id = manifest.config.digest;
+  const { config, diffIds } = parseImageFile(await content.readAll(id, MAX_CONFIG_BYTES));
+  const layers = manifest.layers.reduce((sum, { size }) => sum + size, 0);
+  return {
+    id,
+    config,
+    chainId: chainIds(diffIds).at(-1) ?? '',
+    size: data.length + manifest.config.size + layers,
+  };
+}
+
+/** One image for each config. Its names are sorted, so that equal states give equal answers. */
+function group(entries: Entry[]): Map<string, Image> {
+  const byId = Map.groupBy(
+    entries.toSorted((a, b) => (a.record.name < b.record.name ? -1 : 1)),
+    ({ facts }) => facts.id,
+  );
+  return new Map([...byId].map(([id, members]) => [id, imageFrom(members)]));
+}
+
+function imageFrom(members: Entry[]): Image {
+  const [first] = members as [Entry];
+  const names = members.map(({ record }) => record.name);
+  const isId = (name: string) => isDigest(name);
+  return {
+    ...first.facts,
+    names,
+    repoTags: names.filter((name) => !isId(name) && !name.includes('@')),
+    repoDigests: names.filter((name) => name.includes('@')),
+    pinned: members.some(({ record }) => record.labels[PINNED_LABEL] === 'pinned'),
+    target: first.record.target,
+  };
+}
+
+/** A name wins over a prefix of an id that happens to look like one. */
+function findIn(
+  images: ReadonlyMap<string, Image>,
+  ref: string,
+  idOfName: (name: string) => string | null,
+): Image | null {
+  const exact = images.get(ref) ?? images.get(idOfName(ref) ?? '') ?? images.get(`sha256:${ref}`);
+  if (exact !== undefined) return exact;
+  if (isDigest(ref)) return [...images.values()].find(({ target }) => target.digest === ref) ?? null;
+
+  const named = images.get(idOfName(fullName(ref)) ?? '');
+  if (named !== undefined) return named;
+  if (!/^(?:sha256:)?[0-9a-f]+$/.test(ref)) return null;
+  const prefix = ref.startsWith('sha256:') ? ref : `sha256:${ref}`;
+  const matches = [...images.values()].filter(({ id }) => id.startsWith(prefix));
+  return matches.length === 1 ? (matches[0] ?? null) : null;
+}
+
+/** The name under which a reference is recorded; empty for what is no reference. */
+function fullName(ref: string): string {
+  try {
+    const reference = parseReference(ref);
+    return formatReference(reference.digest === null ? reference : { ...reference, tag: null });
+  } catch {
+    return ''; // then it is an id, or nothing that we have
+  }
+}

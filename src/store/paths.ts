@@ -1,0 +1,26 @@
+import type { Config } from '../config/schema.ts';
+
+/** Where everything of ours lies on disk. The one place that knows the layout. */
+export interface Paths {
+  /** One directory per sandbox: its namespace pins, files and /dev/shm. A reboot may take it. */
+  sandboxState(id: string): string;
+  /** FIFOs of a container and of its execs. */
+  containerState(id: string): string;
+  execState(containerId: string, execId: string): string;
+  /** What must outlive a reboot: one directory with a status file per sandbox and container. */
+  readonly sandboxRoots: string;
+  readonly containerRoots: string;
+  /** What CNI plugins were asked and answered, one file per sandbox. */
+  readonly cniCache: string;
+}
+
+export function createPaths({ root, state }: Pick<Config, 'root' | 'state'>): Paths {
+  return {
+    sandboxState: (id) => `${state}/sandboxes/${id}`,
+    containerState: (id) => `${state}/containers/${id}`,
+    execState: (containerId, execId) => `${state}/containers/${containerId}/exec/${execId}`,
+    sandboxRoots: `${root}/sandboxes`,
+    containerRoots: `${root}/containers`,
+    cniCache: `${root}/cni`,
+  };
+}

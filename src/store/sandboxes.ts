@@ -1,0 +1,57 @@
+import type { Containers } from '../containerd/containers.ts';
+import type { PodSandboxConfig__Output as PodSandboxConfig } from '../gen/runtime/v1/PodSandboxConfig.ts';
+import type { PodSandboxMetadata__Output as PodSandboxMetadata } from '../gen/runtime/v1/PodSandboxMetadata.ts';
+import type { Paths } from './paths.ts';
+import { RecordStore } from './record-store.ts';
+
+/**
+ * creating -> ready -> notready, and `unknown` for one whose rollback or recovery stuck:
+ * it is listed as not ready so that the kubelet removes it, which tries again to free what is left.
+ */
+export type SandboxState = 'creating' | 'ready' | 'notready' | 'unknown';
+
+/** What never changes, kept as an extension on containerd's container object. */
+export interface SandboxRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly config: PodSandboxConfig;
+  readonly runtimeHandler: string;
+  /** Nanoseconds since 1970. */
+  readonly createdAt: bigint;
+  readonly holder: 'pinned' | 'pause';
+}
+
+/** What changes, kept in a small file that is replaced whole. */
+export interface SandboxStatus {
+  readonly state: SandboxState;
+  /** Primary first, without prefix length. Empty on the host's network. */
+  readonly ips: readonly string[];
+  /** Of the pause container; 0 for a sandbox without a process. */
+  readonly pid: number;
+}
+
+export interface Sandbox extends SandboxRecord, SandboxStatus {}
+
+/** The name that a sandbox is reserved by: the identity that the kubelet retries with. */
+export function sandboxName(metadata: PodSandboxMetadata): string {
+  return [metadata.name, metadata.namespace, metadata.uid, metadata.attempt].join('_');
+}
+
+export function usesHostNetwork(config: PodSandboxConfig): boolean {
+  return config.linux?.securityContext?.namespaceOptions?.network === 'NODE';
+}
+
+export type SandboxStore = RecordStore<SandboxRecord, SandboxStatus>;
+
+export function createSandboxStore(objects: Pick<Containers, 'create' | 'delete'>, paths: Paths): SandboxStore {
+  return new RecordStore<SandboxRecord, SandboxStatus>(
+    {
+      kind: 'pod sandbox',
+      extension: 'io.cristal.sandbox',
+      recordKeys: ['id', 'name', 'config', 'runtimeHandler', 'createdAt', 'holder'],
+      statusKeys: ['state', 'ips', 'pid'],
+      root: paths.sandboxRoots,
+    },
+    objects,
+  );
+}
