@@ -9,6 +9,7 @@ export default defineConfig({
           name: 'integration',
           include: ['test/**/*.test.ts'],
           globalSetup: ['test/fixtures/global-setup.ts'],
+          setupFiles: ['test/fixtures/show-logs.ts'],
           // One containerd, one bridge and one cgroup tree: files run one after the other.
           fileParallelism: false,
           testTimeout: 60_000,

@@ -3,8 +3,8 @@
 # containerd (Debian's and 2.3), runc, CNI plugins, crictl, a registry and a static busybox.
 #
 # Nothing that the machine already runs is touched: Debian packages are unpacked, not installed. Only
-# iptables, iproute2 and libseccomp2 are installed when they are missing, since CNI plugins and runc look
-# for them in the system's own places.
+# iptables, iproute2, libseccomp2 and curl are installed when they are missing, since CNI plugins and runc
+# look for them in the system's own places.
 #
 # Silent when all is there. `tools.env` in the cache says where each program is, `missing` which ones could
 # not be had and why. Ends with 0 unless no containerd could be had at all.
@@ -61,6 +61,8 @@ install_system_packages() {
   command -v iptables >/dev/null || wanted="$wanted iptables"
   command -v ip >/dev/null || wanted="$wanted iproute2"
   ldconfig -p | grep -q 'libseccomp\.so\.2' || wanted="$wanted libseccomp2"
+  # Without Go the releases are downloaded.
+  command -v go >/dev/null || command -v curl >/dev/null || wanted="$wanted curl ca-certificates"
   [ -n "$wanted" ] || return 0
   say "apt-get install$wanted"
   # The lists may be older than the mirror, so a refused install is tried once more after an update.

@@ -7,7 +7,7 @@ import { createContainerd } from './containerd/client.ts';
 import { connect } from './containerd/connection.ts';
 import { createNetwork } from './host/cni/network.ts';
 import { readHostFacts } from './host/facts.ts';
-import { ensureDir, exists } from './host/files.ts';
+import { ensureDir, exists, streamFile } from './host/files.ts';
 import { startNamespaceThread } from './host/namespaces.ts';
 import { startLogPump } from './io/log-pump.ts';
 import { KeyedLock } from './lib/keyed-lock.ts';
@@ -15,6 +15,7 @@ import { createImageService } from './registry/service.ts';
 import { Operations } from './rpc/operations.ts';
 import type { Services } from './rpc/services.ts';
 import { makePauseRoot } from './sandbox/pause.ts';
+import { createImageStore } from './store/images.ts';
 import { createContainerStore } from './store/containers.ts';
 import { createPaths } from './store/paths.ts';
 import { createSandboxStore } from './store/sandboxes.ts';
@@ -42,9 +43,11 @@ export async function createServices(config: Config, log: Logger, stack: AsyncDi
     images: stack.use(
       createImageService({
         containerd,
-        store: createImageStore({ containerd, log }),
+        store: createImageStore(containerd, log),
         config: config.images,
         snapshotter: config.containerd.snapshotter,
+        openFile: streamFile,
+        pinned: [],
         log,
       }),
     ),

@@ -14,11 +14,12 @@ const layers = [
   ['rpc'],
   ['server'],
   ['cli'],
+  ['create-services.ts'],
   ['main.ts'],
 ];
 
 /** The shape of the configuration is known everywhere; what reads it or chooses from it, to these. */
-const mayImportConfig = ['rpc', 'cli', 'main.ts'];
+const mayImportConfig = ['rpc', 'cli', 'create-services.ts', 'main.ts'];
 
 /** Modules that reach the machine, which only src/host may import. */
 const machineModules = /^(node:(fs|fs\/promises|child_process|dgram|cluster)|koffi)$/;

@@ -1,11 +1,19 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js';
-import type { ServerDuplexStream, ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
+import type {
+  Metadata,
+  ServerDuplexStream,
+  ServerUnaryCall,
+  ServerWritableStream,
+  ServiceDefinition,
+  sendUnaryData,
+  UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
-import { connect } from './connection.ts';
 import type { Connection } from './connection.ts';
+import { connect } from './connection.ts';
 import { createContainers } from './containers.ts';
 import { createContent } from './content.ts';
 import { createLeases } from './leases.ts';
@@ -19,6 +27,8 @@ const containers = api['containerd.services.containers.v1.Containers'];
 const content = api['containerd.services.content.v1.Content'];
 const leases = api['containerd.services.leases.v1.Leases'];
 const log = pino({ level: 'silent' });
+
+const endless: Streaming = (call) => void call.write({ data: Buffer.from('x') });
 
 let dir: string;
 let address: string;
@@ -37,7 +47,20 @@ afterEach(() => {
   rmSync(dir, { recursive: true });
 });
 
-function listen(): Promise<void> {
+function serveUnary(service: ServiceDefinition, rpc: string, handle: Unary): Promise<void> {
+  return serve(service, { [rpc]: handle });
+}
+
+function serveStreaming(service: ServiceDefinition, rpc: string, handle: Streaming): Promise<void> {
+  return serve(service, { [rpc]: handle });
+}
+
+function serveDuplex(service: ServiceDefinition, rpc: string, handle: Duplex): Promise<void> {
+  return serve(service, { [rpc]: handle });
+}
+
+function serve(service: ServiceDefinition, handlers: UntypedServiceImplementation): Promise<void> {
+  server.addService(service, handlers);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.bindAsync(`unix:${address}`, ServerCredentials.createInsecure(), (error) => {
     if (error) reject(error);
@@ -53,9 +76,7 @@ describe('unary', () => {
     [status.FAILED_PRECONDITION, 'failed_precondition', 'is running'],
     [status.UNKNOWN, 'unknown', 'runc said no'],
   ])('status %s becomes a fault with code %s', async (code, faultCode, details) => {
-    const get: Unary = (_call, reply) => reply({ code, details });
-    server.addService(containers, { Get: get });
-    await listen();
+    await serveUnary(containers, 'Get', (_call, reply) => reply({ code, details }));
     await expect(createContainers(connection).get('a')).rejects.toMatchObject({
       name: 'Fault',
       code: faultCode,
@@ -74,20 +95,16 @@ describe('unary', () => {
 
   test('a server that comes later is found', async () => {
     await expect(createLeases(connection).list()).rejects.toMatchObject({ code: 'unavailable' });
-    const list: Unary = (_call, reply) => reply(null, { leases: [{ id: 'l' }] });
-    server.addService(leases, { List: list });
-    await listen();
+    await serveUnary(leases, 'List', (_call, reply) => reply(null, { leases: [{ id: 'l' }] }));
     await expect.poll(() => createLeases(connection).list(), { timeout: 5_000 }).toMatchObject([{ id: 'l' }]);
   });
 
   test('the namespace and the lease travel as headers', async () => {
     const seen: Metadata[] = [];
-    const create: Unary = (call, reply) => {
+    await serveUnary(leases, 'Create', (call, reply) => {
       seen.push(call.metadata);
       reply(null, {});
-    };
-    server.addService(leases, { Create: create });
-    await listen();
+    });
     await createLeases(connection).create('a');
     await createLeases(connection).create('b', {}, { lease: 'mine' });
     expect(seen.map((metadata) => metadata.get('containerd-namespace'))).toEqual([['k8s.io'], ['k8s.io']]);
@@ -97,12 +114,10 @@ describe('unary', () => {
   test('the signal cancels the call at the server', async () => {
     const cancelled = Promise.withResolvers<void>();
     const stop = new AbortController();
-    const get: Unary = (call) => {
+    await serveUnary(containers, 'Get', (call) => {
       call.on('cancelled', () => cancelled.resolve());
       stop.abort();
-    };
-    server.addService(containers, { Get: get });
-    await listen();
+    });
     await expect(createContainers(connection).get('a', { signal: stop.signal })).rejects.toMatchObject({
       code: 'cancelled',
     });
@@ -118,9 +133,7 @@ describe('unary', () => {
   });
 
   test('timeoutMs is the deadline of the call', async () => {
-    const get: Unary = () => {};
-    server.addService(containers, { Get: get });
-    await listen();
+    await serveUnary(containers, 'Get', () => {});
     await expect(createContainers(connection).get('a', { timeoutMs: 30 })).rejects.toMatchObject({
       code: 'deadline_exceeded',
     });
@@ -131,10 +144,9 @@ describe('unary', () => {
     [17, 'is refused'],
   ])('an answer of %s MiB %s', async (mib) => {
     const value = Buffer.alloc(mib * 1024 * 1024);
-    const get: Unary = (_call, reply) =>
-      reply(null, { container: { id: 'a', spec: { type_url: 'x', value } } });
-    server.addService(containers, { Get: get });
-    await listen();
+    await serveUnary(containers, 'Get', (_call, reply) =>
+      reply(null, { container: { id: 'a', spec: { type_url: 'x', value } } }),
+    );
     const attempt = createContainers(connection).get('a');
     if (mib < 16) expect((await attempt).spec?.value).toHaveLength(value.length);
     else await expect(attempt).rejects.toMatchObject({ code: 'resource_exhausted' });
@@ -142,16 +154,12 @@ describe('unary', () => {
 });
 
 describe('server stream', () => {
-  const endless: Streaming = (call) => void call.write({ data: Buffer.from('x') });
-
   test('every message comes before the error', async () => {
-    const read: Streaming = (call) => {
+    await serveStreaming(content, 'Read', (call) => {
       call.write({ data: Buffer.from('one') });
       call.write({ data: Buffer.from('two') });
       call.emit('error', { code: status.DATA_LOSS, details: 'the disk is gone' });
-    };
-    server.addService(content, { Read: read });
-    await listen();
+    });
     const seen: string[] = [];
     const attempt = (async () => {
       for await (const piece of createContent(connection).read('d')) seen.push(piece.toString());
@@ -162,12 +170,10 @@ describe('server stream', () => {
 
   test('leaving the loop cancels the call', async () => {
     const cancelled = Promise.withResolvers<void>();
-    const read: Streaming = (call) => {
+    await serveStreaming(content, 'Read', (call) => {
       call.on('cancelled', () => cancelled.resolve());
       endless(call);
-    };
-    server.addService(content, { Read: read });
-    await listen();
+    });
     for await (const piece of createContent(connection).read('d')) {
       expect(piece.toString()).toBe('x');
       break;
@@ -176,8 +182,7 @@ describe('server stream', () => {
   });
 
   test('the signal ends the loop with a fault', async () => {
-    server.addService(content, { Read: endless });
-    await listen();
+    await serveStreaming(content, 'Read', endless);
     const stop = new AbortController();
     const attempt = (async () => {
       for await (const _ of createContent(connection).read('d', {}, { signal: stop.signal })) stop.abort();
@@ -186,8 +191,7 @@ describe('server stream', () => {
   });
 
   test('a server that dies ends the loop as unavailable', async () => {
-    server.addService(content, { Read: endless });
-    await listen();
+    await serveStreaming(content, 'Read', endless);
     const attempt = (async () => {
       for await (const _ of createContent(connection).read('d')) server.forceShutdown();
     })();
@@ -197,21 +201,17 @@ describe('server stream', () => {
 
 describe('duplex', () => {
   test('an error of the server reaches the one who sends, and nobody hangs', async () => {
-    const write: Duplex = (call) => {
+    await serveDuplex(content, 'Write', (call) => {
       call.once('data', () => call.emit('error', { code: status.RESOURCE_EXHAUSTED, details: 'disk full' }));
-    };
-    server.addService(content, { Write: write });
-    await listen();
+    });
     const attempt = createContent(connection).writer({ ref: 'r', total: 0, expected: '' });
     await expect(attempt).rejects.toMatchObject({ code: 'resource_exhausted', message: 'disk full' });
   });
 
   test('sending on a call that is over fails with its error', async () => {
-    const write: Duplex = (call) => {
+    await serveDuplex(content, 'Write', (call) => {
       call.emit('error', { code: status.ABORTED, details: 'no more' });
-    };
-    server.addService(content, { Write: write });
-    await listen();
+    });
     const call = connection.duplex(content.Write);
     await expect(call.responses[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'aborted' });
     await expect(call.send({})).rejects.toMatchObject({ code: 'aborted', message: 'no more' });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { decodeEvent } from './event-body.ts';
 import type { EventBody } from './event-body.ts';
+import { decodeEvent } from './event-body.ts';
 import { api } from './proto.ts';
 
 const end = { containerId: 'c', id: 'e', pid: 7, exitStatus: 137 };

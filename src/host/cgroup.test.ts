@@ -1,4 +1,6 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
 import { cgroupDirectory, cgroupMode, oomKills, removeCgroup } from './cgroup.ts';
@@ -32,6 +34,24 @@ asRoot('a cgroup is removed with those in it, from every hierarchy, and twice', 
   expect(made.filter((path) => existsSync(path))).toEqual([]);
   await removeCgroup(name);
   expect(await oomKills(name)).toBeNull();
+});
+
+asRoot('a cgroup with a process in it is not removed', async () => {
+  const name = `/cristal-test-busy-${process.pid}`;
+  const hierarchies = (await readMountInfo()).filter(({ fsType }) => fsType.startsWith('cgroup'));
+  const unified = hierarchies.find(({ fsType }) => fsType === 'cgroup2') ?? hierarchies[0];
+  const path = `${unified?.mountPoint}${name}`;
+  mkdirSync(path);
+  const sleeper = spawn('/bin/sleep', ['60']);
+  writeFileSync(`${path}/cgroup.procs`, `${sleeper.pid}`);
+  await expect(removeCgroup(name)).rejects.toMatchObject({
+    code: 'failed_precondition',
+    message: expect.stringContaining(path),
+  });
+  sleeper.kill('SIGKILL');
+  await once(sleeper, 'exit');
+  await removeCgroup(name);
+  expect(existsSync(path)).toBe(false);
 });
 
 test('the mode is one of the two', () => {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, createReadStream } from 'node:fs';
 import { access, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -8,16 +8,30 @@ import { hostFault, isErrno } from './errno.ts';
 import { mountsBelow } from './mounts.ts';
 
 /**
- * Replaces a file whole: a reader sees the old text or the new, and after a power cut it is one of
- * the two. `mode` is that of the new file, 0644 unless told.
+ * Replaces a file whole: a reader sees the old text or the new, also after a crash of this process.
+ * Not synced, since all that it describes ends with the machine; a power cut may leave it empty.
+ * `mode` is that of the new file, 0644 unless told.
  */
 export async function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
+  await replaceFile(path, data, { mode, sync: false });
+}
+
+/** As `writeFileAtomic`, for what must be found after a power cut: it is on disk when this resolves. */
+export async function writeFileDurably(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
+  await replaceFile(path, data, { mode, sync: true });
+}
+
+async function replaceFile(
+  path: string,
+  data: string | Uint8Array,
+  { mode, sync }: { mode: number; sync: boolean },
+): Promise<void> {
   const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   try {
     await using file = await open(temporary, 'wx', mode);
     await file.chmod(mode); // whatever the umask took away
     await file.writeFile(data);
-    await file.datasync();
+    if (sync) await file.datasync();
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
@@ -64,6 +78,11 @@ export async function ensureDir(path: string, mode = 0o755): Promise<void> {
   } catch (error) {
     throw hostFault(`make directory ${path}`, error);
   }
+}
+
+/** The bytes of a file as they are read. Iterating throws what opening or reading does. */
+export function streamFile(path: string): AsyncIterable<Buffer> {
+  return createReadStream(path) as AsyncIterable<Buffer>;
 }
 
 /** The names in a directory, sorted; none where there is no directory. */

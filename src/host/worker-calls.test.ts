@@ -35,8 +35,8 @@ serveCalls(parentPort, {
 });`,
 );
 
-function start(onLost?: () => void): WorkerCalls<TestCalls> {
-  return new WorkerCalls<TestCalls>(pathToFileURL(file), pino({ level: 'silent' }), onLost);
+function start(onLost = () => {}): WorkerCalls<TestCalls> {
+  return new WorkerCalls<TestCalls>(pathToFileURL(file), pino({ level: 'silent' }), { onLost });
 }
 
 test('answers and faults come back to their own calls', async () => {

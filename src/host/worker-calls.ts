@@ -24,6 +24,18 @@ interface Pending {
   reject(error: Error): void;
 }
 
+/** How a thread is run. */
+export interface WorkerOptions {
+  /** Told when the thread ended unasked; its pending calls have failed by then. */
+  onLost?: () => void;
+  /**
+   * Whether Node closes, when the thread ends, the descriptors that node:fs opened in it. Must be
+   * false where sockets take them over: Node does not notice, and would close what others opened
+   * under the same numbers since.
+   */
+  closesFds?: boolean;
+}
+
 /**
  * Calls into a worker thread that is started again, at the next call, should it ever end.
  * The thread holds the process alive only while an answer is due.
@@ -31,17 +43,16 @@ interface Pending {
 export class WorkerCalls<Served extends Handlers> implements AsyncDisposable {
   readonly #file: URL;
   readonly #log: Logger;
-  readonly #onLost: () => void;
+  readonly #options: WorkerOptions;
   readonly #pending = new Map<number, Pending>();
   #worker: Worker | null = null;
   #lastId = 0;
   #disposed = false;
 
-  /** `onLost` is told when the thread ended unasked; its pending calls have failed by then. */
-  constructor(file: URL, log: Logger, onLost: () => void = () => {}) {
+  constructor(file: URL, log: Logger, options: WorkerOptions = {}) {
     this.#file = file;
     this.#log = log;
-    this.#onLost = onLost;
+    this.#options = options;
   }
 
   /** Runs handler `name` in the thread. Fails with its Fault, or with `unavailable` when the thread ends. */
@@ -67,7 +78,7 @@ export class WorkerCalls<Served extends Handlers> implements AsyncDisposable {
 
   #running(): Worker {
     if (this.#worker) return this.#worker;
-    const worker = new Worker(this.#file);
+    const worker = new Worker(this.#file, { trackUnmanagedFds: this.#options.closesFds ?? true });
     worker.on('message', (reply: Reply) => this.#settle(worker, reply));
     worker.on('error', (err) => this.#log.error({ err }, 'worker thread failed'));
     worker.on('exit', (exitCode) => this.#lost(worker, exitCode));
@@ -95,7 +106,7 @@ export class WorkerCalls<Served extends Handlers> implements AsyncDisposable {
     for (const pending of lost) pending.reject(new Fault('unavailable', 'the worker thread ended'));
     if (this.#disposed) return;
     this.#log.error({ exitCode, calls: lost.length }, 'worker thread ended, it will be started again');
-    this.#onLost();
+    this.#options.onLost?.();
   }
 }
 

@@ -1,8 +1,9 @@
+import { hostFault } from '../host/errno.ts';
 import { readFifo } from './fifo-stream.ts';
 
 /** Gathers what a process writes to its FIFOs, up to a limit per stream. Disposing closes the FIFOs. */
 export interface OutputCollector extends Disposable {
-  /** Resolves when both streams are at their end, or when this was disposed. */
+  /** Resolves when both streams are at their end, or when this was disposed. Rejects when one cannot be read. */
   readonly finished: Promise<void>;
   /** What has come so far. */
   take(): { stdout: Buffer; stderr: Buffer };
@@ -19,8 +20,10 @@ export async function collectOutput(
   const stdout = collect(paths.stdout, limitBytes);
   try {
     const stderr = collect(paths.stderr, limitBytes);
+    const finished = Promise.all([stdout.ended, stderr.ended]).then(() => undefined);
+    finished.catch(() => {}); // for a caller that does not wait for the end
     return {
-      finished: Promise.all([stdout.ended, stderr.ended]).then(() => undefined),
+      finished,
       take: () => ({ stdout: stdout.take(), stderr: stderr.take() }),
       [Symbol.dispose]: () => {
         stdout[Symbol.dispose]();
@@ -49,10 +52,19 @@ function collect(path: string, limitBytes: number): Collected {
     size += kept.length;
     return true;
   };
-  // A read error ends the stream; what came before it is the output.
-  const stream = readFifo(path, { onChunk, onError: () => {} });
+  let failure: Error | null = null;
+  const stream = readFifo(path, {
+    onChunk,
+    onError: (error) => {
+      failure = error;
+    },
+  });
+  const ended = async () => {
+    await stream.ended;
+    if (failure !== null) throw hostFault(`read ${path}`, failure);
+  };
   return {
-    ended: stream.ended,
+    ended: ended(),
     take: () => Buffer.concat(chunks),
     [Symbol.dispose]: () => stream[Symbol.dispose](),
   };

@@ -10,7 +10,7 @@ export interface LogTarget {
   id: string;
   /** FIFO that the process writes to. */
   stdout: string;
-  /** The same for its errors; '' with a tty, which has one stream. */
+  /** The same for its errors; not opened with a tty, which has one stream. */
   stderr: string;
   /** '' drops the output. */
   logPath: string;
@@ -51,7 +51,7 @@ export async function openContainerLog(target: LogTarget, events: ContainerLogEv
   };
   try {
     follow('stdout', target.stdout);
-    if (target.stderr !== '') follow('stderr', target.stderr);
+    if (!target.tty && target.stderr !== '') follow('stderr', target.stderr);
   } catch (error) {
     for (const stream of streams) stream[Symbol.dispose]();
     await writer.close();

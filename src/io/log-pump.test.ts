@@ -209,11 +209,11 @@ test('a failed open leaves nothing, and the id free', async () => {
 asRoot('a full disk drops lines, says so, and holds up no writer; then goes on in a new line', async () => {
   const disk = join(root, 'disk');
   mkdirSync(disk);
-  await mountTmpfs(disk, { sizeBytes: 65_536, mode: 0o755 });
+  await mountTmpfs(disk, { sizeBytes: 32 * 1024 * 1024, mode: 0o755 });
   const logPath = join(disk, '0.log');
   const { id, stdout } = await container({ tty: true, logPath });
   const filler = join(disk, 'filler');
-  writeFileSync(filler, Buffer.alloc(40_000));
+  writeFileSync(filler, Buffer.alloc(32 * 1024 * 1024 - 65_536));
 
   const seq = spawn('/bin/sh', ['-c', `exec seq 1 400000 > ${stdout}`]);
   const shim = openSync(stdout, constants.O_RDWR);

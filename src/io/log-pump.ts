@@ -40,11 +40,13 @@ export async function startLogPump(log: Logger): Promise<LogPump> {
       }
     }
   };
-  const calls = new WorkerCalls<LogPumpCalls>(new URL('log-pump-worker.ts', import.meta.url), log, () => {
+  const onLost = () => {
     if (stopped || restarting || targets.size === 0) return;
     restarting = true;
     setTimeout(() => void reopenAll(), RESTART_MS);
-  });
+  };
+  const file = new URL('log-pump-worker.ts', import.meta.url);
+  const calls = new WorkerCalls<LogPumpCalls>(file, log, { onLost, closesFds: false });
   await calls.call('ready', undefined);
 
   return {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
+import type { Header } from 'tar-stream';
 import { extract } from 'tar-stream';
 import { isDigest } from '../image/descriptor.ts';
 import { MAX_MANIFEST_BYTES } from '../image/manifest.ts';
@@ -29,6 +30,9 @@ type Stream = AsyncIterable<Uint8Array>;
 const INDEXES = new Set(['index.json', 'manifest.json']);
 const IGNORED = /(^|\/)(oci-layout|repositories|VERSION|json)$/;
 
+/** Where tar-stream is at: a file's bytes come by iterating. */
+type Entry = Stream & Pick<Readable, 'resume'> & { header: Header };
+
 /** Reads a tar, gzipped or with zstd or plain, into the content store without ever holding it in memory. */
 export async function readArchive(store: Store, source: Stream): Promise<Archive> {
   const archive: Archive = { indexes: new Map(), files: new Map() };
@@ -42,7 +46,7 @@ export async function readArchive(store: Store, source: Stream): Promise<Archive
   reading.catch(() => {});
 
   try {
-    for await (const entry of entries) {
+    for await (const entry of entries as AsyncIterable<Entry>) {
       const { name, type, linkname } = entry.header;
       const path = name.replace(/^\.\//, '');
       if (type === 'symlink' || type === 'link') links.set(path, linkTarget(path, type, linkname ?? ''));

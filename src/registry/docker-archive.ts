@@ -1,11 +1,18 @@
 import { createHash } from 'node:crypto';
+import type { Descriptor } from '../image/descriptor.ts';
 import { manifestType } from '../image/manifest.ts';
+import type { Reference } from '../image/reference.ts';
 import { parseReference } from '../image/reference.ts';
 import { during, Fault } from '../lib/fault.ts';
 import type { StoredFile } from './archive.ts';
-import type { ArchivedImage } from './import.ts';
 import type { Store } from './store-blob.ts';
 import { storeBytes } from './store-blob.ts';
+
+/** An image in an archive, and the names that the archive gives it. */
+export interface ArchivedImage {
+  target: Descriptor;
+  references: Reference[];
+}
 
 /** One image in manifest.json of a Docker archive; the paths are those in the archive. */
 interface DockerImage {

@@ -1,10 +1,10 @@
-import type { Descriptor } from '../image/descriptor.ts';
 import { indexType, isIndexType, parseManifest } from '../image/manifest.ts';
 import { hostPlatform, selectEntry } from '../image/platform.ts';
 import type { Reference } from '../image/reference.ts';
 import { formatReference, parseReference } from '../image/reference.ts';
 import { Fault } from '../lib/fault.ts';
 import { readArchive } from './archive.ts';
+import type { ArchivedImage } from './docker-archive.ts';
 import { dockerImages } from './docker-archive.ts';
 import { recordImage, recordNames } from './image-records.ts';
 import { holdLease } from './lease.ts';
@@ -13,12 +13,6 @@ import type { Pulled, PullNeeds } from './pull.ts';
 import type { Store } from './store-blob.ts';
 import { storeBytes, storedManifests } from './store-blob.ts';
 import { unpackImage } from './unpack.ts';
-
-/** An image in an archive, and the names that the archive gives it. */
-export interface ArchivedImage {
-  target: Descriptor;
-  references: Reference[];
-}
 
 interface ImportPlan {
   source: AsyncIterable<Uint8Array>;

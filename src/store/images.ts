@@ -107,11 +107,10 @@ function group(entries: Entry[]): Map<string, Image> {
 function imageFrom(members: Entry[]): Image {
   const [first] = members as [Entry];
   const names = members.map(({ record }) => record.name);
-  const isId = (name: string) => isDigest(name);
   return {
     ...first.facts,
     names,
-    repoTags: names.filter((name) => !isId(name) && !name.includes('@')),
+    repoTags: names.filter((name) => !isDigest(name) && !name.includes('@')),
     repoDigests: names.filter((name) => name.includes('@')),
     pinned: members.some(({ record }) => record.labels[PINNED_LABEL] === 'pinned'),
     target: first.record.target,

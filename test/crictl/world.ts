@@ -58,9 +58,7 @@ export async function createWorld(
   const pauseImage = `${repo}:1`;
   const forCri = { cri: usesBuiltin, cniConfDir: cni.confDir, certsDir, pauseImage };
   const containerd = started.use(await startContainerd({ version, ...forCri }));
-  const cristal = usesBuiltin
-    ? null
-    : started.use(await startCristal({ containerd, cni, certsDir, pauseImage }));
+  const cristal = usesBuiltin ? null : started.use(await startCristal({ containerd, cni, certsDir }));
 
   const files = started.move();
   return {

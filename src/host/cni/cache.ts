@@ -2,7 +2,7 @@ import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { during, Fault } from '../../lib/fault.ts';
-import { ensureDir, listDir, readText, writeFileAtomic } from '../files.ts';
+import { ensureDir, listDir, readText, writeFileDurably } from '../files.ts';
 import type { PodIdentity } from './attachment.ts';
 import type { NetworkConfig } from './config.ts';
 import { isJsonObject } from './json-object.ts';
@@ -56,7 +56,7 @@ export class AttachmentCache {
 
   /** Writes the intent. It survives a power cut, as the addresses in a plugin's store on disk may. */
   async begin(entry: CacheEntry): Promise<void> {
-    await writeFileAtomic(this.#path(entry.id), JSON.stringify(entry), MODE);
+    await writeFileDurably(this.#path(entry.id), JSON.stringify(entry), MODE);
   }
 
   /**

@@ -1,0 +1,19 @@
+import type { PullImageRequest__Output } from '../../gen/runtime/v1/PullImageRequest.ts';
+import type { PullImageResponse } from '../../gen/runtime/v1/PullImageResponse.ts';
+import type { Call } from '../../lib/call.ts';
+import { Fault } from '../../lib/fault.ts';
+import type { Services } from '../services.ts';
+import { snapshotterFor } from './snapshotter.ts';
+
+/** Pulls, unpacks and records an image. Answers its id. A pull goes on when its caller leaves. */
+export async function pullImage(
+  { images, config }: Pick<Services, 'images' | 'config'>,
+  { image: spec, auth }: PullImageRequest__Output,
+  { signal }: Call,
+): Promise<PullImageResponse> {
+  if (!spec?.image) throw new Fault('invalid_argument', 'image.image is required');
+
+  const snapshotter = snapshotterFor(config, spec.runtimeHandler);
+  const image = await images.pull({ reference: spec.image, auth, snapshotter }, signal);
+  return { imageRef: image.id };
+}

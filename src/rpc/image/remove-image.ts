@@ -1,0 +1,16 @@
+import type { RemoveImageRequest__Output } from '../../gen/runtime/v1/RemoveImageRequest.ts';
+import type { RemoveImageResponse } from '../../gen/runtime/v1/RemoveImageResponse.ts';
+import { Fault } from '../../lib/fault.ts';
+import type { Services } from '../services.ts';
+
+/** Removes an image by any of its names, and with it all of them. One that is gone is removed. */
+export async function removeImage(
+  { images }: Pick<Services, 'images'>,
+  { image: spec }: RemoveImageRequest__Output,
+): Promise<RemoveImageResponse> {
+  if (!spec?.image) throw new Fault('invalid_argument', 'image.image is required');
+
+  const image = images.store.find(spec.image);
+  if (image !== null) await images.remove(image);
+  return {};
+}
