@@ -15,8 +15,8 @@ import { createImageService } from './registry/service.ts';
 import { Operations } from './rpc/operations.ts';
 import type { Services } from './rpc/services.ts';
 import { makePauseRoot } from './sandbox/pause.ts';
-import { createImageStore } from './store/images.ts';
 import { createContainerStore } from './store/containers.ts';
+import { createImageStore } from './store/images.ts';
 import { createPaths } from './store/paths.ts';
 import { createSandboxStore } from './store/sandboxes.ts';
 
@@ -24,11 +24,16 @@ import { createSandboxStore } from './store/sandboxes.ts';
 const SYSTEMD_RUNS = '/run/systemd/system';
 
 /** Makes everything that handlers need. What has a lifetime goes on the stack, and ends in reverse. */
-export async function createServices(config: Config, log: Logger, stack: AsyncDisposableStack): Promise<Services> {
+export async function createServices(
+  config: Config,
+  log: Logger,
+  stack: AsyncDisposableStack,
+): Promise<Services> {
   const paths = createPaths(config);
   for (const dir of [config.state, config.root]) await ensureDir(dir, 0o711);
   const containerd = createContainerd(stack.use(connect({ ...config.containerd, log })));
-  const systemd = config.cgroupDriver === 'auto' ? await exists(SYSTEMD_RUNS) : config.cgroupDriver === 'systemd';
+  const systemd =
+    config.cgroupDriver === 'auto' ? await exists(SYSTEMD_RUNS) : config.cgroupDriver === 'systemd';
   const network = await createNetwork({ ...config.cni, cacheDir: paths.cniCache, log });
   return {
     config,

@@ -1,4 +1,5 @@
 import type { Containerd } from '../containerd/client.ts';
+import type { TaskExit } from '../containerd/tasks.ts';
 import type { TypedAny } from '../containerd/typed-any.ts';
 import { makeFifo } from '../host/fifo.ts';
 import { ensureDir, removeTree } from '../host/files.ts';
@@ -6,7 +7,6 @@ import { killTree } from '../host/process-tree.ts';
 import { collectOutput } from '../io/collect.ts';
 import { during, Fault, isCode } from '../lib/fault.ts';
 import { Rollback } from '../lib/rollback.ts';
-import type { TaskExit } from '../containerd/tasks.ts';
 import type { TaskNeeds } from './task.ts';
 
 const SIGKILL = 9;
@@ -46,7 +46,9 @@ export async function runExec(needs: Needs, order: ExecOrder, signal: AbortSigna
   const { tasks } = needs.containerd;
   const dir = needs.paths.execState(containerId, execId);
   const io = { stdin: '', stdout: `${dir}/stdout`, stderr: `${dir}/stderr`, terminal: false };
-  await using cleanup = new Rollback((step, err) => needs.log.error({ err, containerId, execId, step }, 'exec clean-up stuck'));
+  await using cleanup = new Rollback((step, err) =>
+    needs.log.error({ err, containerId, execId, step }, 'exec clean-up stuck'),
+  );
 
   cleanup.onFailure('FIFOs', () => removeTree(dir));
   await ensureDir(dir);
@@ -81,14 +83,20 @@ async function waitOrKill(
     await killTree(pid);
     if (!signal.aborted && limit.aborted) {
       const seconds = timeoutMs / 1000;
-      throw new Fault('deadline_exceeded', `command did not end within ${seconds} s and was killed`, { cause: error });
+      throw new Fault('deadline_exceeded', `command did not end within ${seconds} s and was killed`, {
+        cause: error,
+      });
     }
     throw during('wait for the command', error);
   }
 }
 
 /** Kills what still runs and deletes it from the shim. Already gone is done. */
-async function endProcess(needs: Pick<Needs, 'containerd'>, { containerId, execId }: ExecId, signal: AbortSignal): Promise<void> {
+async function endProcess(
+  needs: Pick<Needs, 'containerd'>,
+  { containerId, execId }: ExecId,
+  signal: AbortSignal,
+): Promise<void> {
   const { tasks } = needs.containerd;
   try {
     const gone = await tasks.deleteProcess(containerId, execId, { signal });

@@ -1,9 +1,13 @@
 import type { Containerd } from '../containerd/client.ts';
 import type { Container } from '../store/containers.ts';
-import { killAndDelete, releaseTask, type TaskNeeds } from './task.ts';
+import type { TaskNeeds } from './task.ts';
+import { killAndDelete, releaseTask } from './task.ts';
 
 /** What removing a container touches. */
-export type RemoveNeeds = TaskNeeds & { readonly containerd: Pick<Containerd, 'tasks' | 'snapshots'>; readonly lease: string };
+export type RemoveNeeds = TaskNeeds & {
+  readonly containerd: Pick<Containerd, 'tasks' | 'snapshots'>;
+  readonly lease: string;
+};
 
 /**
  * Takes away all that a container has, whatever is left of it: task, FIFOs, record, snapshot, status.
@@ -20,6 +24,7 @@ export async function removeContainer(
   await releaseTask(needs, id, signal);
   await needs.containers.deleteRecord(id);
   // Without a record we do not know where its snapshot is; then the lease was all that held it.
-  if (snapshotter !== '') await needs.containerd.snapshots.remove(snapshotter, id, { signal, lease: needs.lease });
+  if (snapshotter !== '')
+    await needs.containerd.snapshots.remove(snapshotter, id, { signal, lease: needs.lease });
   await needs.containers.forget(id);
 }

@@ -1,9 +1,10 @@
 import { isCode } from '../lib/fault.ts';
+import { nowNs } from '../lib/time.ts';
 import { signalNumber } from '../spec/signal.ts';
 import type { Container } from '../store/containers.ts';
 import { UNKNOWN_EXIT_CODE } from './exit.ts';
-import { recordExit, signalTask, type TaskNeeds } from './task.ts';
-import { nowNs } from '../lib/time.ts';
+import type { TaskNeeds } from './task.ts';
+import { recordExit, signalTask } from './task.ts';
 
 const SIGKILL = 9;
 
@@ -48,7 +49,8 @@ async function exitedWithin(needs: TaskNeeds, id: string, ms: number, abort: Abo
 async function askForExit(needs: TaskNeeds, id: string, signal: AbortSignal): Promise<void> {
   try {
     const task = await needs.containerd.tasks.get(id, '', { signal });
-    if (task.status === 'stopped') await recordExit(needs, id, { exitCode: task.exitStatus, exitedAt: task.exitedAt });
+    if (task.status === 'stopped')
+      await recordExit(needs, id, { exitCode: task.exitStatus, exitedAt: task.exitedAt });
   } catch (error) {
     if (!isCode(error, 'not_found')) throw error;
     await recordExit(needs, id, { exitCode: UNKNOWN_EXIT_CODE, exitedAt: nowNs() });

@@ -10,7 +10,8 @@ import type { KeyedLock } from '../lib/keyed-lock.ts';
 import { Rollback } from '../lib/rollback.ts';
 import type { Container, ContainerStore } from '../store/containers.ts';
 import type { Paths } from '../store/paths.ts';
-import { type Exit, exitReason } from './exit.ts';
+import type { Exit } from './exit.ts';
+import { exitReason } from './exit.ts';
 import type { StdinKeeper } from './stdin.ts';
 import type { ExitWaiters } from './waiters.ts';
 
@@ -69,7 +70,12 @@ export async function openIo(
 export async function startTask(
   needs: TaskNeeds,
   container: Container,
-  options: { runtime: TypedAny | null; maxLineBytes: number; signal: AbortSignal; stage: (name: string) => void },
+  options: {
+    runtime: TypedAny | null;
+    maxLineBytes: number;
+    signal: AbortSignal;
+    stage: (name: string) => void;
+  },
 ): Promise<number> {
   const { containerd, log } = needs;
   const { id, config, snapshotter } = container;
@@ -162,6 +168,7 @@ export async function signalTask(
       { signal: options.abort },
     );
   } catch (error) {
-    if (!isCode(error, 'not_found')) throw new Fault('internal', `signal ${signal}: ${messageOf(error)}`, { cause: error });
+    if (!isCode(error, 'not_found'))
+      throw new Fault('internal', `signal ${signal}: ${messageOf(error)}`, { cause: error });
   }
 }

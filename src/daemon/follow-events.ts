@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { recordExit, type TaskNeeds } from '../container/task.ts';
+import type { TaskNeeds } from '../container/task.ts';
+import { recordExit } from '../container/task.ts';
 import type { Containerd } from '../containerd/client.ts';
 import type { ContainerdEvent } from '../containerd/events.ts';
 import type { ImageStore } from '../image/image.ts';
-import type { SandboxStore } from '../store/sandboxes.ts';
 import { nowNs } from '../lib/time.ts';
+import type { SandboxStore } from '../store/sandboxes.ts';
 import { reconcile } from './reconcile.ts';
 
 /** Pauses between attempts to get the stream back, and between looks at all tasks, in milliseconds. */
@@ -38,7 +39,8 @@ async function follow(needs: Needs, signal: AbortSignal): Promise<void> {
   const filters = TOPICS.map((topic) => `topic=="${topic}"`);
   while (!signal.aborted) {
     try {
-      for await (const { event } of needs.containerd.events.subscribe(filters, signal)) handle(needs, event, signal);
+      for await (const { event } of needs.containerd.events.subscribe(filters, signal))
+        handle(needs, event, signal);
     } catch (err) {
       if (!signal.aborted) needs.log.warn({ err }, 'event stream lost, connecting again');
     }
@@ -72,7 +74,10 @@ function handle(needs: Needs, event: ContainerdEvent['event'], signal: AbortSign
 async function onExit(needs: Needs, id: string, exit: { exitCode: number; exitedAt: bigint }): Promise<void> {
   const sandbox = needs.sandboxes.get(id);
   if (sandbox?.state === 'ready') {
-    needs.log.warn({ sandboxId: id, exitCode: exit.exitCode }, 'pause container exited, pod sandbox is not ready');
+    needs.log.warn(
+      { sandboxId: id, exitCode: exit.exitCode },
+      'pause container exited, pod sandbox is not ready',
+    );
     await needs.sandboxes.setStatus(id, { state: 'notready', pid: 0 });
     return;
   }
@@ -99,7 +104,9 @@ async function sweepForEver(needs: Needs, signal: AbortSignal): Promise<void> {
 export async function sweep(needs: Needs, signal: AbortSignal): Promise<void> {
   // Taken before the list: a container that starts after it would be missing from the list.
   const running = needs.containers.list().filter(({ state }) => state === 'running');
-  const pauses = needs.sandboxes.list().filter(({ state, holder }) => state === 'ready' && holder === 'pause');
+  const pauses = needs.sandboxes
+    .list()
+    .filter(({ state, holder }) => state === 'ready' && holder === 'pause');
   if (running.length + pauses.length === 0) return;
   const tasks = new Map((await needs.containerd.tasks.list({ signal })).map((task) => [task.id, task]));
   for (const { id } of running) {

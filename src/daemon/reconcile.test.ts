@@ -30,7 +30,11 @@ test.each<[ContainerState, Task['status'] | 'no task', string]>([
 
 test('exit code and pid come from the task', () => {
   const task = { pid: 7, exitStatus: 3, exitedAt: 9n };
-  expect(reconcile('running', { ...task, status: 'stopped' })).toEqual({ action: 'mark-exited', exitCode: 3, exitedAt: 9n });
+  expect(reconcile('running', { ...task, status: 'stopped' })).toEqual({
+    action: 'mark-exited',
+    exitCode: 3,
+    exitedAt: 9n,
+  });
   expect(reconcile('running', { ...task, status: 'running' })).toEqual({ action: 'watch', pid: 7 });
   expect(reconcile('running', null)).toMatchObject({ exitCode: 255 });
 });

@@ -44,7 +44,11 @@ export function reconcile(
     case 'unknown':
     case 'created':
     case 'running':
-      return task ? ofLiving(task) : recorded === 'created' ? { action: 'keep' } : { action: 'mark-exited', ...UNSEEN };
+      return task
+        ? ofLiving(task)
+        : recorded === 'created'
+          ? { action: 'keep' }
+          : { action: 'mark-exited', ...UNSEEN };
   }
 }
 

@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import { endExec } from '../container/exec.ts';
 import { removeContainer } from '../container/remove.ts';
-import { killAndDelete, openIo, recordExit, releaseTask, type TaskNeeds } from '../container/task.ts';
+import type { TaskNeeds } from '../container/task.ts';
+import { killAndDelete, openIo, recordExit, releaseTask } from '../container/task.ts';
 import type { Containerd } from '../containerd/client.ts';
 import type { ContainerRecord as ContainerdObject } from '../containerd/containers.ts';
 import type { Task } from '../containerd/tasks.ts';
@@ -15,7 +16,8 @@ import { nowNs } from '../lib/time.ts';
 import { removeSandboxFiles } from '../sandbox/files.ts';
 import { ownNamespaces } from '../sandbox/namespaces.ts';
 import { pinsDir, releaseSandbox } from '../sandbox/release.ts';
-import { type Container, type ContainerRecord, NEW_STATUS } from '../store/containers.ts';
+import type { Container, ContainerRecord } from '../store/containers.ts';
+import { NEW_STATUS } from '../store/containers.ts';
 import type { RecordStore } from '../store/record-store.ts';
 import type { Sandbox, SandboxRecord, SandboxStatus, SandboxStore } from '../store/sandboxes.ts';
 import { reconcile } from './reconcile.ts';
@@ -56,7 +58,11 @@ export async function recover(needs: RecoverNeeds): Promise<void> {
   );
 }
 
-async function recoverSandboxes(needs: RecoverNeeds, objects: ContainerdObject[], tasks: Map<string, Task>): Promise<void> {
+async function recoverSandboxes(
+  needs: RecoverNeeds,
+  objects: ContainerdObject[],
+  tasks: Map<string, Task>,
+): Promise<void> {
   const { sandboxes, log, paths } = needs;
   const records = readRecords(sandboxes, objects, log);
   const ids = new Set([...records.keys(), ...(await listDir(paths.sandboxRoots))]);
@@ -100,7 +106,11 @@ async function sandboxAsItIs(needs: RecoverNeeds, sandbox: Sandbox, task: Task |
 }
 
 /** Answers how many were half-made or half-removed. */
-async function recoverContainers(needs: RecoverNeeds, objects: ContainerdObject[], tasks: Map<string, Task>): Promise<number> {
+async function recoverContainers(
+  needs: RecoverNeeds,
+  objects: ContainerdObject[],
+  tasks: Map<string, Task>,
+): Promise<number> {
   const { containers, log, paths } = needs;
   const records = readRecords(containers, objects, log);
   const snapshotters = new Map(objects.map(({ id, snapshotter }) => [id, snapshotter]));
@@ -133,11 +143,17 @@ async function recoverContainer(
   const { id } = container;
   const late = AbortSignal.timeout(UNDO_MS);
   const decision = reconcile(found.recorded ? container.state : 'creating', found.task);
-  needs.log.debug({ containerId: id, recorded: container.state, action: decision.action }, 'container reconciled');
+  needs.log.debug(
+    { containerId: id, recorded: container.state, action: decision.action },
+    'container reconciled',
+  );
   switch (decision.action) {
     case 'undo-create':
     case 'finish-removal':
-      needs.log.info({ containerId: id, action: decision.action }, 'clearing a half-made or half-removed container');
+      needs.log.info(
+        { containerId: id, action: decision.action },
+        'clearing a half-made or half-removed container',
+      );
       await killAndDelete(needs, id, late);
       await removeContainer(needs, { ...container, snapshotter: found.snapshotter }, late);
       return;
@@ -151,7 +167,11 @@ async function recoverContainer(
       needs.containers.put(container);
       return await killAndDelete(needs, id, late).then(() => releaseTask(needs, id, late));
     case 'watch':
-      await put(needs, container, { state: 'running', pid: decision.pid, startedAt: container.startedAt || nowNs() });
+      await put(needs, container, {
+        state: 'running',
+        pid: decision.pid,
+        startedAt: container.startedAt || nowNs(),
+      });
       await endExecs(needs, id);
       await openIo(needs, container, needs.config.maxLogLineBytes);
       return;
@@ -182,7 +202,10 @@ async function endExecs(needs: RecoverNeeds, id: string): Promise<void> {
 /** CNI state of sandboxes that are no more, and of those that stopped without a DEL. */
 async function recoverNetwork(needs: RecoverNeeds, objects: ContainerdObject[]): Promise<void> {
   const { network, sandboxes, log } = needs;
-  const ready = sandboxes.list().filter(({ state }) => state === 'ready').map(({ id }) => id);
+  const ready = sandboxes
+    .list()
+    .filter(({ state }) => state === 'ready')
+    .map(({ id }) => id);
   for (const id of await network.attachments()) {
     if (sandboxes.get(id)) continue;
     await guarded(log, { sandboxId: id }, 'could not detach a pod sandbox that is gone', async () => {
@@ -190,7 +213,9 @@ async function recoverNetwork(needs: RecoverNeeds, objects: ContainerdObject[]):
     });
   }
   // A plugin frees all that it is not told to keep, and we cannot tell it of another runtime's pods.
-  const foreign = objects.some(({ id, labels }) => labels['io.cri-containerd.kind'] === 'sandbox' && !sandboxes.get(id));
+  const foreign = objects.some(
+    ({ id, labels }) => labels['io.cri-containerd.kind'] === 'sandbox' && !sandboxes.get(id),
+  );
   if (foreign) {
     log.info('pods of another CRI server are in this namespace, CNI garbage collection left out');
     return;
@@ -216,7 +241,12 @@ function readRecords<R extends { id: string; name: string; createdAt: bigint }, 
   return records;
 }
 
-async function guarded(log: Logger, fields: object, message: string, act: () => Promise<unknown>): Promise<void> {
+async function guarded(
+  log: Logger,
+  fields: object,
+  message: string,
+  act: () => Promise<unknown>,
+): Promise<void> {
   try {
     await act();
   } catch (err) {

@@ -7,6 +7,10 @@ test('equal values give equal text, whatever the order of their keys', () => {
 });
 
 test('bytes and nanoseconds survive', () => {
-  const value = { env: [{ key: 'A', value: Buffer.from([0, 255]) }], at: 1_795_000_000_123_456_789n, no: null };
+  const value = {
+    env: [{ key: 'A', value: Buffer.from([0, 255]) }],
+    at: 1_795_000_000_123_456_789n,
+    no: null,
+  };
   expect(decodeJson(encodeJson(value))).toEqual(value);
 });

@@ -137,8 +137,12 @@ async function sniff(source: Stream): Promise<{ compression: StoredFile['compres
   const compression = start.startsWith('1f8b') ? 'gzip' : start === '28b52ffd' ? 'zstd' : 'none';
   const stream = async function* () {
     if (first.done === true) return;
-    yield first.value;
-    yield* { [Symbol.asyncIterator]: () => iterator };
+    try {
+      yield first.value;
+      yield* { [Symbol.asyncIterator]: () => iterator };
+    } finally {
+      await iterator.return?.();
+    }
   };
   return { compression, stream: stream() };
 }

@@ -3,7 +3,7 @@ import { parseChallenges } from '../image/challenge.ts';
 import type { Credentials } from '../image/credentials.ts';
 import { Fault } from '../lib/fault.ts';
 import type { HttpClient, HttpReply, TlsOptions } from './http.ts';
-import { readBody } from './http.ts';
+import { discard, readBody } from './http.ts';
 
 /** Proves to one endpoint that we may read one repository. */
 export interface Authorizer {
@@ -91,7 +91,7 @@ async function fetchToken(
 
 async function tokenFrom(reply: HttpReply, host: string): Promise<string> {
   if (reply.status !== 200) {
-    reply.body.destroy();
+    await discard(reply);
     const code = reply.status === 429 || reply.status >= 500 ? 'unavailable' : 'permission_denied';
     throw new Fault(code, `token server ${host} answered ${reply.status}`);
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Readable } from 'node:stream';
 import { getCACertificates } from 'node:tls';
+import type { Dispatcher } from 'undici';
 import { Agent, request as undiciRequest } from 'undici';
 import { readBytes } from '../host/files.ts';
 import type { Endpoint } from '../image/hosts-toml.ts';
@@ -15,11 +15,11 @@ export interface HttpRequest {
   signal: AbortSignal;
 }
 
-/** Somebody has to read or destroy the body, or its connection is not used again. */
+/** Somebody has to read, `discard` or destroy the body, or its connection is not used again. */
 export interface HttpReply {
   status: number;
   headers: IncomingHttpHeaders;
-  body: Readable;
+  body: Dispatcher.ResponseData['body'];
 }
 
 /** How to speak TLS with a host. */
@@ -33,6 +33,7 @@ export interface HttpClient extends AsyncDisposable {
 
 const MAX_REDIRECTS = 10;
 const CONNECT_MS = 15_000;
+const DISCARD_BYTES = 64 * 1024;
 const HEADERS_MS = 60_000;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
@@ -57,7 +58,7 @@ export function createHttpClient(): HttpClient {
         const reply = await sendOnce(await agentFor(foreign ? { ...tls, client: [] } : tls), current);
         const location = reply.headers.location;
         if (!REDIRECTS.has(reply.status) || location === undefined) return reply;
-        reply.body.destroy();
+        await discard(reply);
         current = redirected(current, location);
       }
       throw new Fault('unavailable', `over ${MAX_REDIRECTS} redirects`);
@@ -88,6 +89,11 @@ export function networkReason(error: unknown): string {
   }
   const cause = error instanceof Error ? error.cause : undefined;
   return cause instanceof Error && cause.message !== '' ? cause.message : messageOf(error);
+}
+
+/** Reads the rest of a small body, which keeps the connection; a large one is cut off with it. */
+export async function discard({ body }: HttpReply): Promise<void> {
+  await body.dump({ limit: DISCARD_BYTES });
 }
 
 /** All of a reply's body. Throws `resource_exhausted` if it has more than `limit` bytes. */

@@ -15,7 +15,8 @@ import { storeBytes, storedManifests } from './store-blob.ts';
 import { unpackImage } from './unpack.ts';
 
 interface ImportPlan {
-  source: AsyncIterable<Uint8Array>;
+  /** Opens the archive. Not called before its errors can be met. */
+  open: () => AsyncIterable<Uint8Array>;
   snapshotter: string;
   /** Full forms of references. */
   pinned: ReadonlySet<string>;
@@ -30,7 +31,7 @@ type Needs = Pick<PullNeeds, 'containerd' | 'locks' | 'log'>;
 export async function importArchive(needs: Needs, plan: ImportPlan, signal: AbortSignal): Promise<Pulled[]> {
   await using lease = await holdLease(needs.containerd, needs.log, signal);
   const store: Store = { containerd: needs.containerd, lease: lease.id, signal };
-  const archive = await readArchive(store, plan.source);
+  const archive = await readArchive(store, plan.open());
 
   const index = archive.indexes.get('index.json');
   const manifest = archive.indexes.get('manifest.json');

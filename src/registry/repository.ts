@@ -11,7 +11,7 @@ import type { Attempt } from './attempts.ts';
 import { AttemptFailed, exhausted } from './attempts.ts';
 import type { Authorizer } from './authorizer.ts';
 import type { HttpClient, HttpReply } from './http.ts';
-import { networkReason, readBody } from './http.ts';
+import { discard, networkReason, readBody } from './http.ts';
 
 /** One way to reach a repository, with what it needs to be let in. */
 export interface Route {
@@ -113,7 +113,7 @@ async function askRoute(
       const reply = await http.send({ method, url: urlFor(route, asking), headers, signal }, endpoint);
       if (reply.status >= 200 && reply.status < 300) return reply;
 
-      reply.body.destroy();
+      await discard(reply);
       const challenges = [reply.headers['www-authenticate'] ?? []].flat();
       const again =
         reply.status === 401 &&
@@ -148,8 +148,9 @@ function headersFor(
 /** Reads a descriptor off the headers alone; null where the server does not tell enough. */
 async function describe(ask: () => Promise<HttpReply>): Promise<Descriptor | null> {
   try {
-    const { headers, body } = await ask();
-    body.destroy();
+    const reply = await ask();
+    await discard(reply);
+    const { headers } = reply;
     const digest = String(headers['docker-content-digest'] ?? '');
     const size = Number(headers['content-length'] ?? 0);
     const mediaType = mediaTypeOf(headers['content-type']);

@@ -95,7 +95,7 @@ export function createImageService(options: ImageServiceOptions): ImageService {
     },
     ensureUnpacked: (image, snapshotter, signal) => ensureUnpacked(needs, { image, snapshotter }, signal),
     async importArchive(path) {
-      const plan = { source: options.openFile(path), snapshotter: options.snapshotter, pinned };
+      const plan = { open: () => options.openFile(path), snapshotter: options.snapshotter, pinned };
       const imported = await importArchive(needs, plan, ended.signal);
       return await Promise.all(imported.map(({ id, names }) => recorded(id, names)));
     },

@@ -40,7 +40,7 @@ test('another config under the same name is refused while the first runs', async
 test('a caller that leaves is told the stage, the work goes on, and a later call gets its result', async () => {
   const operations = new Operations();
   const gate = Promise.withResolvers<string>();
-  const work = async ({ stage }: { stage(name: string): void }) => {
+  const work = async ({ stage }: { stage: (name: string) => void }) => {
     stage('CNI ADD');
     return await gate.promise;
   };
@@ -60,7 +60,10 @@ test('a caller that leaves is told the stage, the work goes on, and a later call
 test('a failure reaches all who wait, and the next call starts anew', async () => {
   const operations = new Operations();
   const gate = Promise.withResolvers<string>();
-  const both = [operations.run(key, call(), () => gate.promise), operations.run(key, call(), () => gate.promise)];
+  const both = [
+    operations.run(key, call(), () => gate.promise),
+    operations.run(key, call(), () => gate.promise),
+  ];
   gate.reject(new Error('no IP left'));
   for (const result of both) await expect(result).rejects.toThrow('no IP left');
   await expect(operations.run(key, call(), async () => 'second')).resolves.toBe('second');

@@ -7,7 +7,7 @@ const OPERATION_MS = 240_000;
 /** What the work of an operation gets: a signal that is its own, and a way to say where it is. */
 export interface Operation {
   readonly signal: AbortSignal;
-  stage(name: string): void;
+  readonly stage: (name: string) => void;
 }
 
 interface Running {

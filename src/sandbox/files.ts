@@ -27,7 +27,11 @@ export function sandboxFiles(dir: string, config: PodSandboxConfig): SandboxFile
 }
 
 /** Makes them. `release` undoes it, also half-made. */
-export async function makeSandboxFiles(dir: string, config: PodSandboxConfig, hostname: string): Promise<void> {
+export async function makeSandboxFiles(
+  dir: string,
+  config: PodSandboxConfig,
+  hostname: string,
+): Promise<void> {
   const files = sandboxFiles(dir, config);
   await ensureDir(dir);
   const hostsFile = (await readText('/etc/hosts')) ?? '127.0.0.1 localhost\n';

@@ -46,7 +46,8 @@ function codeForX64(sigaction: number): Buffer {
 }
 
 function codeForArm64(sigaction: number): Buffer {
-  const moveLow = (register: number, value: number) => u32((0xd2800000 | ((value & 0xffff) << 5) | register) >>> 0);
+  const moveLow = (register: number, value: number) =>
+    u32((0xd2800000 | ((value & 0xffff) << 5) | register) >>> 0);
   const moveHigh = (register: number, value: number) =>
     u32((0xf2a00000 | ((value >>> 16) << 5) | register) >>> 0);
   const syscall = u32(0xd4000001);

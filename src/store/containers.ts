@@ -2,8 +2,8 @@ import type { Containers } from '../containerd/containers.ts';
 import type { ContainerConfig__Output as ContainerConfig } from '../gen/runtime/v1/ContainerConfig.ts';
 import type { ContainerMetadata__Output as ContainerMetadata } from '../gen/runtime/v1/ContainerMetadata.ts';
 import type { ContainerUser__Output as ContainerUser } from '../gen/runtime/v1/ContainerUser.ts';
-import type { Signal__Output as Signal } from '../gen/runtime/v1/Signal.ts';
 import type { LinuxContainerResources__Output as LinuxContainerResources } from '../gen/runtime/v1/LinuxContainerResources.ts';
+import type { Signal__Output as Signal } from '../gen/runtime/v1/Signal.ts';
 import type { Paths } from './paths.ts';
 import { RecordStore } from './record-store.ts';
 
@@ -76,7 +76,10 @@ export function containerName(metadata: ContainerMetadata, sandboxId: string): s
 
 export type ContainerStore = RecordStore<ContainerRecord, ContainerStatus>;
 
-export function createContainerStore(objects: Pick<Containers, 'create' | 'delete'>, paths: Paths): ContainerStore {
+export function createContainerStore(
+  objects: Pick<Containers, 'create' | 'delete'>,
+  paths: Paths,
+): ContainerStore {
   return new RecordStore<ContainerRecord, ContainerStatus>(
     {
       kind: 'container',

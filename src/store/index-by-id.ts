@@ -61,7 +61,10 @@ export class IndexById<T extends Named> {
     for (const [id, value] of this.#byId) {
       if (!id.startsWith(idOrPrefix)) continue;
       if (found) {
-        throw new Fault('invalid_argument', `${this.#kind} id "${idOrPrefix}" is ambiguous: ${found.id}, ${id}`);
+        throw new Fault(
+          'invalid_argument',
+          `${this.#kind} id "${idOrPrefix}" is ambiguous: ${found.id}, ${id}`,
+        );
       }
       found = value;
     }

@@ -43,7 +43,10 @@ export function usesHostNetwork(config: PodSandboxConfig): boolean {
 
 export type SandboxStore = RecordStore<SandboxRecord, SandboxStatus>;
 
-export function createSandboxStore(objects: Pick<Containers, 'create' | 'delete'>, paths: Paths): SandboxStore {
+export function createSandboxStore(
+  objects: Pick<Containers, 'create' | 'delete'>,
+  paths: Paths,
+): SandboxStore {
   return new RecordStore<SandboxRecord, SandboxStatus>(
     {
       kind: 'pod sandbox',

@@ -30,7 +30,8 @@ export function parseRecord<T>(text: string, required: readonly (keyof T & strin
   }
   if (value === null || typeof value !== 'object') throw new Fault('data_loss', 'record is not an object');
   const version = 'version' in value ? value.version : undefined;
-  if (version !== VERSION) throw new Fault('data_loss', `record has version ${String(version)}, not ${VERSION}`);
+  if (version !== VERSION)
+    throw new Fault('data_loss', `record has version ${String(version)}, not ${VERSION}`);
   const missing = required.filter((key) => !(key in value));
   if (missing.length > 0) throw new Fault('data_loss', `record lacks ${missing.join(', ')}`);
   return value as T;

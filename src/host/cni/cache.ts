@@ -5,8 +5,8 @@ import { during, Fault } from '../../lib/fault.ts';
 import { ensureDir, listDir, readText, writeFileDurably } from '../files.ts';
 import type { PodIdentity } from './attachment.ts';
 import type { NetworkConfig } from './config.ts';
-import { isJsonObject } from './json-object.ts';
 import type { JsonObject } from './json-object.ts';
+import { isJsonObject } from './json-object.ts';
 
 /**
  * All that a DEL needs, one file per sandbox. It is written before ADD, with `result` null, so that

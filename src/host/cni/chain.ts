@@ -1,11 +1,11 @@
-import { runtimeConfigFor } from './capabilities.ts';
 import type { CacheEntry } from './cache.ts';
+import { runtimeConfigFor } from './capabilities.ts';
 import type { NetworkConfig, PluginConfig } from './config.ts';
 import type { JsonObject } from './json-object.ts';
-import { badAnswer } from './plugin.ts';
 import type { PluginCall, RunPlugin, Verb } from './plugin.ts';
-import { parseResult, resultAsVersion } from './result.ts';
+import { badAnswer } from './plugin.ts';
 import type { CniResult } from './result.ts';
+import { parseResult, resultAsVersion } from './result.ts';
 import { isAtLeast } from './version.ts';
 
 /** The interface that Kubernetes expects inside of every pod. */

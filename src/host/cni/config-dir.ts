@@ -2,8 +2,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { during, Fault, messageOf } from '../../lib/fault.ts';
-import { configFileNames, parseNetworkConfig, parsePluginConfig } from './config.ts';
 import type { NetworkConfig } from './config.ts';
+import { configFileNames, parseNetworkConfig, parsePluginConfig } from './config.ts';
 
 /** What a configuration directory gives: a network, or the reasons why it gives none. */
 export interface ConfigState {

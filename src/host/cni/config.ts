@@ -1,6 +1,6 @@
 import { during, Fault } from '../../lib/fault.ts';
-import { isJsonObject } from './json-object.ts';
 import type { JsonObject } from './json-object.ts';
+import { isJsonObject } from './json-object.ts';
 import { NEWEST_VERSION, newestSpoken, OLDEST_VERSION, speaksVersion } from './version.ts';
 
 /** One plugin of a network, as its file has it. */

@@ -1,8 +1,8 @@
 import { expect, it, test } from 'vitest';
 
 import { PluginBinaries } from './binaries.ts';
-import { createRunPlugin, describeFailure } from './plugin.ts';
 import type { PluginCall } from './plugin.ts';
+import { createRunPlugin, describeFailure } from './plugin.ts';
 import { createBench } from './testing/bench.ts';
 
 const call: PluginCall = {

@@ -1,9 +1,9 @@
 import { during, Fault, isCode } from '../../lib/fault.ts';
-import { runProcess } from '../process.ts';
 import type { ProcessResult } from '../process.ts';
+import { runProcess } from '../process.ts';
 import type { PluginBinaries } from './binaries.ts';
-import { isJsonObject } from './json-object.ts';
 import type { JsonObject } from './json-object.ts';
+import { isJsonObject } from './json-object.ts';
 
 export type Verb = 'ADD' | 'DEL' | 'CHECK' | 'STATUS' | 'GC';
 

@@ -9,8 +9,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import type { PortMapping } from './attachment.ts';
 import type { Network } from './network.ts';
-import { attachRequest, createBench } from './testing/bench.ts';
 import type { Bench } from './testing/bench.ts';
+import { attachRequest, createBench } from './testing/bench.ts';
 
 const exec = promisify(execFile);
 

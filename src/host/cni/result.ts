@@ -1,6 +1,6 @@
 import { during, Fault } from '../../lib/fault.ts';
-import { isJsonObject } from './json-object.ts';
 import type { JsonObject } from './json-object.ts';
+import { isJsonObject } from './json-object.ts';
 import { isAtLeast, speaksVersion } from './version.ts';
 
 /** What a plugin's ADD answered, read alike for every version of the specification. */

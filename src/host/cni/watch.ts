@@ -1,13 +1,12 @@
-import { watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
+import { watch } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 
 import type { Logger } from 'pino';
-
-import { readConfigDir } from './config-dir.ts';
 import type { ConfigState } from './config-dir.ts';
+import { readConfigDir } from './config-dir.ts';
 
 /** Files come in several events, and half written ones must not be chosen over. */
 const SETTLE_MS = 100;

@@ -27,7 +27,10 @@ async function verboseInfo(needs: Needs, container: Container, { signal }: Call)
     snapshotter,
     runtimeType: runtime.name,
     runtimeHandler,
-    config: { ...config, envs: config.envs.map(({ key, value }) => ({ key, value: value.toString('utf8') })) },
+    config: {
+      ...config,
+      envs: config.envs.map(({ key, value }) => ({ key, value: value.toString('utf8') })),
+    },
     runtimeSpec: spec && specFrom(spec),
   };
 }

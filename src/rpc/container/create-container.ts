@@ -8,13 +8,15 @@ import { during, Fault } from '../../lib/fault.ts';
 import { newId } from '../../lib/id.ts';
 import { encodeJson } from '../../lib/json.ts';
 import { Rollback } from '../../lib/rollback.ts';
-import { type Container, type ContainerStatus, containerName, NEW_STATUS } from '../../store/containers.ts';
+import type { Container, ContainerStatus } from '../../store/containers.ts';
+import { containerName, NEW_STATUS } from '../../store/containers.ts';
 import type { Sandbox } from '../../store/sandboxes.ts';
 import { specAny } from '../oci-any.ts';
 import type { Operation } from '../operations.ts';
 import { runtimeOptions } from '../runtime-options.ts';
 import type { Services } from '../services.ts';
-import { type DraftNeeds, draftContainer, gatherMachine } from './draft.ts';
+import type { DraftNeeds } from './draft.ts';
+import { draftContainer, gatherMachine } from './draft.ts';
 
 type Needs = DraftNeeds & Pick<Services, 'images' | 'lease' | 'locks' | 'log' | 'operations'>;
 
@@ -45,7 +47,11 @@ export async function createContainer(needs: Needs, request: Request, call: Call
     if (!ready) throw new Fault('failed_precondition', `pod sandbox "${sandbox.id}" is not ready`);
     const image = needs.images.store.find(config.image?.image ?? '');
     // Not `not_found`: the kubelet takes that to mean the sandbox is gone.
-    if (!image) throw new Fault('failed_precondition', `image "${config.image?.image}" is not on this node; pull it first`);
+    if (!image)
+      throw new Fault(
+        'failed_precondition',
+        `image "${config.image?.image}" is not on this node; pull it first`,
+      );
     return { containerId: await create(needs, { name, config, sandbox, image }, operation) };
   });
 }
@@ -56,7 +62,10 @@ function finishedBefore(known: Container, fingerprint: string): Container {
     throw new Fault('already_exists', `container "${known.name}" exists with another config, as ${known.id}`);
   }
   if (known.state !== 'created') {
-    throw new Fault('already_exists', `container "${known.name}" exists and is ${known.state}, as ${known.id}`);
+    throw new Fault(
+      'already_exists',
+      `container "${known.name}" exists and is ${known.state}, as ${known.id}`,
+    );
   }
   return known;
 }
@@ -107,7 +116,11 @@ async function create(needs: Needs, order: Order, { signal, stage }: Operation):
     });
 
   stage('write status');
-  const status: ContainerStatus = { ...NEW_STATUS, state: 'created', resources: config.linux?.resources ?? null };
+  const status: ContainerStatus = {
+    ...NEW_STATUS,
+    state: 'created',
+    resources: config.linux?.resources ?? null,
+  };
   await containers.saveStatus(id, status);
   containers.put({ ...record, ...status });
   work.commit();

@@ -7,6 +7,7 @@ import { readRootfsFile } from '../../host/rootfs-file.ts';
 import type { Image } from '../../image/image.ts';
 import { during, Fault } from '../../lib/fault.ts';
 import type { MountInfo } from '../../lib/host-facts.ts';
+import { nowNs } from '../../lib/time.ts';
 import { sandboxFiles } from '../../sandbox/files.ts';
 import { containerNamespaces } from '../../sandbox/namespaces.ts';
 import { pinsDir } from '../../sandbox/release.ts';
@@ -20,7 +21,6 @@ import type { ContainerRecord } from '../../store/containers.ts';
 import type { Sandbox } from '../../store/sandboxes.ts';
 import { usesSystemd } from '../runtime-options.ts';
 import type { Services } from '../services.ts';
-import { nowNs } from '../../lib/time.ts';
 
 /** How long a mount's source may take to answer, in milliseconds, before the call fails and names it. */
 const MOUNT_SOURCE_MS = 10_000;
@@ -47,7 +47,9 @@ interface Draft {
 
 /** Reads the image's user files straight from the layers, and resolves the sources of all mounts, side by side. */
 export async function gatherMachine(config: ContainerConfig, rootfs: Mount[]): Promise<Machine> {
-  const paths = [...config.mounts, ...config.devices].map(({ hostPath }) => hostPath).filter((path) => path !== '');
+  const paths = [...config.mounts, ...config.devices]
+    .map(({ hostPath }) => hostPath)
+    .filter((path) => path !== '');
   const [passwd, group, mounts, ...resolved] = await Promise.all([
     readRootfsFile(rootfs, '/etc/passwd'),
     readRootfsFile(rootfs, '/etc/group'),
@@ -113,7 +115,11 @@ export function draftContainer(
   return { record, spec, labels: { ...config.labels, 'io.cri-containerd.kind': 'container' } };
 }
 
-function userOf(config: ContainerConfig, image: Image, { passwd, group }: Machine): ContainerSpecInput['user'] {
+function userOf(
+  config: ContainerConfig,
+  image: Image,
+  { passwd, group }: Machine,
+): ContainerSpecInput['user'] {
   const security = config.linux?.securityContext;
   return resolveUser(
     {
@@ -153,7 +159,10 @@ function namespacesOf(
 function targetPidOf({ containers }: DraftNeeds, targetId: string, sandbox: Sandbox): number {
   const target = containers.find(targetId);
   if (!target || target.sandboxId !== sandbox.id) {
-    throw new Fault('invalid_argument', `target container "${targetId}" is not in pod sandbox "${sandbox.id}"`);
+    throw new Fault(
+      'invalid_argument',
+      `target container "${targetId}" is not in pod sandbox "${sandbox.id}"`,
+    );
   }
   if (target.state !== 'running') {
     throw new Fault('failed_precondition', `target container "${target.id}" does not run`);

@@ -35,6 +35,10 @@ export async function execSync(needs: Needs, request: Request, { signal }: Call)
     return await runExec(needs, order, signal);
   } catch (error) {
     // An inner `not_found` is the process's, not the container's.
-    throw during(`exec in container "${container.id}"`, error, isCode(error, 'not_found') ? 'internal' : codeOf(error));
+    throw during(
+      `exec in container "${container.id}"`,
+      error,
+      isCode(error, 'not_found') ? 'internal' : codeOf(error),
+    );
   }
 }

@@ -14,7 +14,9 @@ export function listContainers(needs: Needs, request: Request): Response {
 /** From memory. An id that fits none lists none. */
 export function listed({ containers, sandboxes }: Needs, filter: Filter | null): ListedContainer[] {
   const id = filter?.id ? (containers.find(filter.id)?.id ?? filter.id) : '';
-  const podSandboxId = filter?.podSandboxId ? (sandboxes.find(filter.podSandboxId)?.id ?? filter.podSandboxId) : '';
+  const podSandboxId = filter?.podSandboxId
+    ? (sandboxes.find(filter.podSandboxId)?.id ?? filter.podSandboxId)
+    : '';
   const resolved = filter && { ...filter, id, podSandboxId };
   return containers
     .list()

@@ -8,7 +8,8 @@ type Needs = Pick<Services, 'containers' | 'pump'>;
 /** For the kubelet's log rotation: it has moved the file away and wants a new one. */
 export async function reopenContainerLog(needs: Needs, { containerId }: Request): Promise<Response> {
   const { id, state } = needs.containers.mustFind(containerId);
-  if (state !== 'running') throw new Fault('failed_precondition', `container "${id}" is ${state}, not running`);
+  if (state !== 'running')
+    throw new Fault('failed_precondition', `container "${id}" is ${state}, not running`);
   await needs.pump.reopen(id);
   return {};
 }

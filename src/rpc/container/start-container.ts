@@ -5,10 +5,10 @@ import type { StartContainerRequest__Output as Request } from '../../gen/runtime
 import type { StartContainerResponse as Response } from '../../gen/runtime/v1/StartContainerResponse.ts';
 import type { Call } from '../../lib/call.ts';
 import { during, Fault, messageOf } from '../../lib/fault.ts';
+import { nowNs } from '../../lib/time.ts';
 import type { Operation } from '../operations.ts';
 import { runtimeOptions } from '../runtime-options.ts';
 import type { Services } from '../services.ts';
-import { nowNs } from '../../lib/time.ts';
 
 type Needs = Pick<
   Services,
@@ -44,7 +44,10 @@ async function start(needs: Needs, id: string, operation: Operation): Promise<vo
   const container = containers.mustFind(id);
   if (container.state === 'running') return;
   if (container.state !== 'created') {
-    throw new Fault('failed_precondition', `container "${id}" is ${container.state}; only a created one can be started`);
+    throw new Fault(
+      'failed_precondition',
+      `container "${id}" is ${container.state}; only a created one can be started`,
+    );
   }
   if (needs.sandboxes.get(sandboxId)?.state !== 'ready') {
     throw new Fault('failed_precondition', `pod sandbox "${sandboxId}" is not ready`);

@@ -34,7 +34,10 @@ export function toStatus(container: Container, images: Pick<ImageStore, 'find'>)
     startedAt: container.startedAt.toString(),
     finishedAt: container.finishedAt.toString(),
     exitCode: container.exitCode,
-    image: { image: tag ?? config.image?.image ?? imageId, userSpecifiedImage: config.image?.userSpecifiedImage ?? '' },
+    image: {
+      image: tag ?? config.image?.image ?? imageId,
+      userSpecifiedImage: config.image?.userSpecifiedImage ?? '',
+    },
     imageRef,
     imageId,
     reason: container.reason,

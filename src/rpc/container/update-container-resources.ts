@@ -15,7 +15,11 @@ type Needs = Pick<Services, 'containerd' | 'containers' | 'facts' | 'locks' | 'l
  * Writes the new limits to the spec, then to the running task; when the task refuses them the spec is
  * put back. A zero leaves that limit as it is.
  */
-export async function updateContainerResources(needs: Needs, request: Request, call: Call): Promise<Response> {
+export async function updateContainerResources(
+  needs: Needs,
+  request: Request,
+  call: Call,
+): Promise<Response> {
   const { containers, containerd, facts } = needs;
   const { linux } = request;
   if (!linux) throw new Fault('invalid_argument', 'linux resources are required');
@@ -23,7 +27,10 @@ export async function updateContainerResources(needs: Needs, request: Request, c
   using _held = await needs.locks.take(`container/${id}`, call.signal);
   const container = containers.mustFind(id);
   if (container.state !== 'running' && container.state !== 'created') {
-    throw new Fault('failed_precondition', `container "${id}" is ${container.state}; its resources cannot be changed`);
+    throw new Fault(
+      'failed_precondition',
+      `container "${id}" is ${container.state}; its resources cannot be changed`,
+    );
   }
 
   const object = await containerd.containers.get(id, { signal: call.signal });
@@ -31,7 +38,9 @@ export async function updateContainerResources(needs: Needs, request: Request, c
   const before = specFrom(object.spec);
   const after = applyResources(before, linux, facts);
 
-  await using work = new Rollback((step, err) => needs.log.error({ err, containerId: id, step }, 'rollback stuck'));
+  await using work = new Rollback((step, err) =>
+    needs.log.error({ err, containerId: id, step }, 'rollback stuck'),
+  );
   const saveSpec = async (spec: OciSpec, signal: AbortSignal) =>
     await containerd.containers.update({ ...object, spec: specAny(spec) }, ['spec'], { signal });
   work.onFailure('spec', (late) => saveSpec(before, late));

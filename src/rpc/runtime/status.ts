@@ -11,7 +11,10 @@ type Needs = Pick<Services, 'config' | 'containerd' | 'network' | 'version'>;
 const ANSWER_MS = 2_000;
 
 export async function status(needs: Needs, { verbose }: Request, { signal }: Call): Promise<Response> {
-  const [runtime, network] = await Promise.all([containerdState(needs, signal), needs.network.status(signal)]);
+  const [runtime, network] = await Promise.all([
+    containerdState(needs, signal),
+    needs.network.status(signal),
+  ]);
   return {
     status: {
       conditions: [
@@ -24,7 +27,11 @@ export async function status(needs: Needs, { verbose }: Request, { signal }: Cal
     info: verbose
       ? {
           config: JSON.stringify(needs.config),
-          version: JSON.stringify({ cristal: needs.version, containerd: runtime.version, node: process.version }),
+          version: JSON.stringify({
+            cristal: needs.version,
+            containerd: runtime.version,
+            node: process.version,
+          }),
         }
       : {},
   };

@@ -1,5 +1,5 @@
-import type { VersionResponse as Response } from '../../gen/runtime/v1/VersionResponse.ts';
 import type { VersionRequest__Output as Request } from '../../gen/runtime/v1/VersionRequest.ts';
+import type { VersionResponse as Response } from '../../gen/runtime/v1/VersionResponse.ts';
 import type { Services } from '../services.ts';
 
 type Needs = Pick<Services, 'version'>;

@@ -1,6 +1,6 @@
-import type { PodSandbox } from '../../gen/runtime/v1/PodSandbox.ts';
 import type { ListPodSandboxRequest__Output as Request } from '../../gen/runtime/v1/ListPodSandboxRequest.ts';
 import type { ListPodSandboxResponse as Response } from '../../gen/runtime/v1/ListPodSandboxResponse.ts';
+import type { PodSandbox } from '../../gen/runtime/v1/PodSandbox.ts';
 import type { PodSandboxFilter__Output as Filter } from '../../gen/runtime/v1/PodSandboxFilter.ts';
 import type { Services } from '../services.ts';
 import { fits, toListed } from './status.ts';

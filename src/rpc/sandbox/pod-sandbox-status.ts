@@ -1,12 +1,12 @@
 import type { PodSandboxStatusRequest__Output as Request } from '../../gen/runtime/v1/PodSandboxStatusRequest.ts';
 import type { PodSandboxStatusResponse as Response } from '../../gen/runtime/v1/PodSandboxStatusResponse.ts';
+import { nowNs } from '../../lib/time.ts';
 import { pinsDir } from '../../sandbox/release.ts';
 import { containersOf } from '../../store/containers.ts';
 import type { Sandbox } from '../../store/sandboxes.ts';
 import { toStatus as containerStatus } from '../container/status.ts';
 import type { Services } from '../services.ts';
 import { toStatus } from './status.ts';
-import { nowNs } from '../../lib/time.ts';
 
 type Needs = Pick<Services, 'containers' | 'images' | 'network' | 'paths' | 'sandboxes'>;
 

@@ -4,10 +4,15 @@ import type { RemovePodSandboxResponse as Response } from '../../gen/runtime/v1/
 import type { Call } from '../../lib/call.ts';
 import { removeSandboxFiles } from '../../sandbox/files.ts';
 import { containersOf } from '../../store/containers.ts';
-import { type StopSandboxNeeds, stopSandbox } from './stop-pod-sandbox.ts';
+import type { StopSandboxNeeds } from './stop-pod-sandbox.ts';
+import { stopSandbox } from './stop-pod-sandbox.ts';
 
 /** Stops it first when need be, and removes its containers. One that does not exist is done. */
-export async function removePodSandbox(needs: StopSandboxNeeds, request: Request, call: Call): Promise<Response> {
+export async function removePodSandbox(
+  needs: StopSandboxNeeds,
+  request: Request,
+  call: Call,
+): Promise<Response> {
   const found = needs.sandboxes.find(request.podSandboxId);
   if (!found) return {};
   const { id } = found;

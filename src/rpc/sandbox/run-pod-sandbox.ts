@@ -1,4 +1,5 @@
-import { type NamedRuntime, runtimeNamed } from '../../config/runtimes.ts';
+import type { NamedRuntime } from '../../config/runtimes.ts';
+import { runtimeNamed } from '../../config/runtimes.ts';
 import type { PodSandboxConfig__Output as PodSandboxConfig } from '../../gen/runtime/v1/PodSandboxConfig.ts';
 import type { RunPodSandboxRequest__Output as Request } from '../../gen/runtime/v1/RunPodSandboxRequest.ts';
 import type { RunPodSandboxResponse as Response } from '../../gen/runtime/v1/RunPodSandboxResponse.ts';
@@ -8,17 +9,18 @@ import { during, Fault } from '../../lib/fault.ts';
 import { newId } from '../../lib/id.ts';
 import { encodeJson } from '../../lib/json.ts';
 import { Rollback } from '../../lib/rollback.ts';
+import { nowNs } from '../../lib/time.ts';
 import { makeSandboxFiles, removeSandboxFiles } from '../../sandbox/files.ts';
 import { ownNamespaces, refuseUnsupported, sharesPids } from '../../sandbox/namespaces.ts';
 import { startPause } from '../../sandbox/pause.ts';
 import { pinsDir, releaseSandbox } from '../../sandbox/release.ts';
-import { type Sandbox, type SandboxRecord, sandboxName } from '../../store/sandboxes.ts';
+import type { Sandbox, SandboxRecord } from '../../store/sandboxes.ts';
+import { sandboxName } from '../../store/sandboxes.ts';
 import type { Operation } from '../operations.ts';
 import { runtimeOptions } from '../runtime-options.ts';
 import type { Services } from '../services.ts';
 import { attachRequest } from './attach-request.ts';
 import { sandboxObject } from './sandbox-object.ts';
-import { nowNs } from '../../lib/time.ts';
 
 type Needs = Pick<
   Services,
@@ -125,9 +127,11 @@ async function run(
     const own = ownNamespaces(sandbox.config);
     const dir = pinsDir(stateDir);
     const sysctls = sandbox.config.linux?.sysctls ?? {};
-    await namespaces.pin({ dir, ...own, hostname: hostnameOf(needs, sandbox.config), sysctls }).catch((error: unknown) => {
-      throw during('pin namespaces', error);
-    });
+    await namespaces
+      .pin({ dir, ...own, hostname: hostnameOf(needs, sandbox.config), sysctls })
+      .catch((error: unknown) => {
+        throw during('pin namespaces', error);
+      });
     if (!own.network) return [];
     operation.stage('CNI ADD');
     const request = attachRequest(sandbox, `${dir}/net`);

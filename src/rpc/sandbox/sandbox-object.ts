@@ -1,12 +1,12 @@
 import type { NamedRuntime } from '../../config/runtimes.ts';
+import { sandboxFiles } from '../../sandbox/files.ts';
+import { containerNamespaces } from '../../sandbox/namespaces.ts';
+import { pinsDir } from '../../sandbox/release.ts';
 import { sandboxAnnotations } from '../../spec/annotations.ts';
 import { EMPTY_SPEC } from '../../spec/build.ts';
 import { cgroupsPath } from '../../spec/cgroups-path.ts';
 import type { OciSpec } from '../../spec/oci.ts';
 import { buildPauseSpec } from '../../spec/pause.ts';
-import { containerNamespaces } from '../../sandbox/namespaces.ts';
-import { sandboxFiles } from '../../sandbox/files.ts';
-import { pinsDir } from '../../sandbox/release.ts';
 import type { ObjectFields } from '../../store/record-store.ts';
 import type { SandboxRecord } from '../../store/sandboxes.ts';
 import { specAny } from '../oci-any.ts';

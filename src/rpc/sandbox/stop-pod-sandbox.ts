@@ -1,9 +1,9 @@
 import { stopContainer } from '../../container/stop.ts';
 import type { StopPodSandboxRequest__Output as Request } from '../../gen/runtime/v1/StopPodSandboxRequest.ts';
 import type { StopPodSandboxResponse as Response } from '../../gen/runtime/v1/StopPodSandboxResponse.ts';
+import { unmount } from '../../host/mounts.ts';
 import { allSettled } from '../../lib/all-settled.ts';
 import type { Call } from '../../lib/call.ts';
-import { unmount } from '../../host/mounts.ts';
 import { releaseSandbox } from '../../sandbox/release.ts';
 import { containersOf } from '../../store/containers.ts';
 import type { Sandbox } from '../../store/sandboxes.ts';
@@ -27,7 +27,11 @@ export type StopSandboxNeeds = Pick<
 >;
 
 /** One that does not exist, or was stopped before, is done. */
-export async function stopPodSandbox(needs: StopSandboxNeeds, request: Request, call: Call): Promise<Response> {
+export async function stopPodSandbox(
+  needs: StopSandboxNeeds,
+  request: Request,
+  call: Call,
+): Promise<Response> {
   const sandbox = needs.sandboxes.find(request.podSandboxId);
   if (!sandbox) return {};
   using _alone = await needs.locks.take(`sandbox/${sandbox.id}`, call.signal);
@@ -36,7 +40,11 @@ export async function stopPodSandbox(needs: StopSandboxNeeds, request: Request, 
 }
 
 /** Whoever calls holds the sandbox's lock. Not ready comes first, so that no container starts in it any more. */
-export async function stopSandbox(needs: StopSandboxNeeds, sandbox: Sandbox, signal: AbortSignal): Promise<void> {
+export async function stopSandbox(
+  needs: StopSandboxNeeds,
+  sandbox: Sandbox,
+  signal: AbortSignal,
+): Promise<void> {
   const { id, holder } = sandbox;
   await needs.sandboxes.setStatus(id, { state: sandbox.state === 'unknown' ? 'unknown' : 'notready' });
   const running = containersOf(needs.containers, id).filter((container) => container.state === 'running');

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 
 import type { AttachRequest } from '../attachment.ts';
-import { createNetwork } from '../network.ts';
 import type { Network } from '../network.ts';
+import { createNetwork } from '../network.ts';
 
 /** For tests: directories of our own, plugins that are shell scripts, and a network over them. */
 export interface Bench extends AsyncDisposable {
