@@ -365,6 +365,28 @@ describe.each(containerdVersions)('images on containerd %s', (version) => {
     expect(await leftovers()).toEqual({ leases: [], extracts: [] });
   });
 
+  test.skipIf(skip !== null)('an image without layers is an image', async () => {
+    await pushImage(registry.url, 'empty', '1', await buildImage({ layers: [] }));
+    const pulled = await pull(`${registry.host}/empty:1`);
+    expect(pulled.chainId).toBe('');
+    await images.ensureUnpacked(pulled, 'overlayfs', signal);
+  });
+
+  test.skipIf(skip !== null)('pulls that share layers at the same time fetch each once', async () => {
+    const shared = file('shared', 's'.repeat(3000));
+    const one = await buildImage({ layers: [shared, shared, file('own', '1')] });
+    const two = await buildImage({ layers: [shared, file('own', '2')] });
+    const fetched: string[] = [];
+    const host = await serve((request, response) => {
+      if (request.url?.includes('/blobs/')) fetched.push(request.url.split('/').at(-1) ?? '');
+      answer(request.url?.includes('/one/') ? one : two, request, response);
+    });
+    const pulled = await Promise.all([pull(`${host}/one`), pull(`${host}/two`)]);
+    expect(pulled.map(({ id }) => id)).toEqual([one.configDigest, two.configDigest]);
+    expect(new Set(fetched).size).toBe(fetched.length);
+    expect(await leftovers()).toEqual({ leases: [], extracts: [] });
+  });
+
   test.skipIf(skip !== null)('leases of a cristal that died are dropped, others are not', async () => {
     await containerd.leases.create('cristal-image-dead');
     await containerd.leases.create('somebody-else');
@@ -382,7 +404,7 @@ describe.each(containerdVersions)('images on containerd %s', (version) => {
     expect(usage?.fsId?.mountpoint).toBe(join(ctd.root, 'io.containerd.snapshotter.v1.overlayfs'));
     expect(existsSync(usage?.fsId?.mountpoint ?? '')).toBe(true);
     expect(usage?.usedBytes?.value).toBeGreaterThan(1_000_000);
-    expect(usage?.inodesUsed?.value).toBeGreaterThan(300);
+    expect(usage?.inodesUsed?.value).toBeGreaterThan(100);
     expect(usage?.timestamp).toMatch(/^\d{19}$/);
   });
 

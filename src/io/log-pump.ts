@@ -62,6 +62,8 @@ export async function startLogPump(log: Logger): Promise<LogPump> {
     },
     async [Symbol.asyncDispose]() {
       stopped = true;
+      // Writes what was read, so that an orderly stop loses nothing.
+      await Promise.allSettled([...targets.keys()].map((id) => calls.call('close', id)));
       await calls[Symbol.asyncDispose]();
     },
   };

@@ -65,11 +65,14 @@ export function containerNamespaces(
 }
 
 function pidNamespace(options: NamespaceOption | null, { pausePid, targetPid }: Pins): NamespaceRef {
-  const ofProcess = (pid: number): NamespaceRef => ({ kind: 'path', path: `/proc/${pid}/ns/pid` });
   if (options?.pid === 'NODE') return { kind: 'host' };
   if (options?.pid === 'TARGET') return ofProcess(targetPid);
   // POD is also what "not set" looks like: without a pause container the pod shares no pid namespace.
   return options?.pid !== 'CONTAINER' && pausePid > 0 ? ofProcess(pausePid) : { kind: 'new' };
+}
+
+function ofProcess(pid: number): NamespaceRef {
+  return { kind: 'path', path: `/proc/${pid}/ns/pid` };
 }
 
 function optionsOf(security: SandboxSecurity | null | undefined): NamespaceOption | null {

@@ -1,0 +1,121 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { HttpRequest } from './http.ts';
+import { createHttpClient, networkReason, readBody, redirected } from './http.ts';
+
+const signal = AbortSignal.timeout(60_000);
+const request = (url: string, headers: Record<string, string> = {}): HttpRequest => ({
+  method: 'GET',
+  url,
+  headers,
+  signal,
+});
+
+describe('redirected', () => {
+  const headers = { authorization: 'Bearer T', 'x-secret': 's', Range: 'bytes=5-', accept: '*/*' };
+
+  test.each([
+    ['/other', 'https://reg.test/other', headers],
+    ['https://reg.test:443/other', 'https://reg.test/other', headers],
+    ['https://cdn.test/blob?sig=1', 'https://cdn.test/blob?sig=1', { Range: 'bytes=5-', accept: '*/*' }],
+    ['https://reg.test:8443/x', 'https://reg.test:8443/x', { Range: 'bytes=5-', accept: '*/*' }],
+    ['http://reg.test/x', 'http://reg.test/x', { Range: 'bytes=5-', accept: '*/*' }],
+  ])('to %s', (location, url, kept) => {
+    expect(redirected(request('https://reg.test/v2/a', headers), location)).toMatchObject({ url });
+    expect(redirected(request('https://reg.test/v2/a', headers), location).headers).toEqual(kept);
+  });
+
+  test.each(['file:///etc/passwd', 'http://'])('never to %s', (location) => {
+    expect(() => redirected(request('https://reg.test/'), location)).toThrow('redirect to');
+  });
+});
+
+test.each([
+  [new AggregateError([new Error('a'), new Error('b'), new Error('a')]), 'a, b'],
+  [new Error('fetch failed', { cause: new Error('why') }), 'why'],
+  [new Error('plain'), 'plain'],
+])('reason of %o', (error, reason) => {
+  expect(networkReason(error)).toBe(reason);
+});
+
+describe.skipIf(!hasOpenssl())('TLS', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'cristal-tls-'));
+  const path = (name: string) => join(dir, name);
+  let server: ReturnType<typeof createServer>;
+  let url = '';
+
+  beforeAll(async () => {
+    for (const name of ['server', 'client']) makeCertificate(path(name), `/CN=${name}`);
+    const files = { key: readFileSync(path('server.key')), cert: readFileSync(path('server.pem')) };
+    const options = {
+      ...files,
+      ca: readFileSync(path('client.pem')),
+      requestCert: true,
+      rejectUnauthorized: false,
+    };
+    server = createServer(options, ({ socket }, response) => {
+      response.end(String((socket as TLSSocket).authorized));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  });
+  afterAll(() => {
+    server.closeAllConnections();
+    server.close();
+    rmSync(dir, { recursive: true });
+  });
+
+  const ask = async (tls: {
+    ca?: string[];
+    client?: { cert: string; key: string }[];
+    skipVerify?: boolean;
+  }) => {
+    await using http = createHttpClient();
+    const reply = await http.send(request(url), { ca: [], client: [], skipVerify: false, ...tls });
+    return (await readBody(reply, 100)).toString();
+  };
+
+  test('an unknown certificate is refused', async () => {
+    await expect(ask({})).rejects.toThrow('self-signed');
+  });
+
+  test('a CA file, skip_verify and a client certificate are used', async () => {
+    expect(await ask({ ca: [path('server.pem')] })).toBe('false');
+    expect(await ask({ skipVerify: true })).toBe('false');
+    const client = [{ cert: path('client.pem'), key: path('client.key') }];
+    expect(await ask({ ca: [path('server.pem')], client })).toBe('true');
+  });
+
+  test('a file that is not there is named', async () => {
+    await expect(ask({ ca: ['/absent.pem'] })).rejects.toThrow('/absent.pem');
+  });
+
+  test('a body over the limit is refused', async () => {
+    await using http = createHttpClient();
+    const reply = await http.send(request(url), { ca: [], client: [], skipVerify: true });
+    await expect(readBody(reply, 3)).rejects.toMatchObject({ code: 'resource_exhausted' });
+  });
+});
+
+function hasOpenssl(): boolean {
+  try {
+    execFileSync('openssl', ['version'], { stdio: 'pipe' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function makeCertificate(base: string, subject: string): void {
+  const what = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  const how = ['-days', '2', '-subj', subject, '-addext', 'subjectAltName=IP:127.0.0.1'];
+  execFileSync('openssl', [...what, ...how, '-keyout', `${base}.key`, '-out', `${base}.pem`], {
+    stdio: 'pipe',
+  });
+}

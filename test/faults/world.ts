@@ -1,0 +1,184 @@
+import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PrivateCni } from '../fixtures/cni.ts';
+import { createCni } from '../fixtures/cni.ts';
+import type { PrivateContainerd } from '../fixtures/containerd.ts';
+import { startContainerd } from '../fixtures/containerd.ts';
+import type { CriClient } from '../fixtures/cri-client.ts';
+import { CriError } from '../fixtures/cri-client.ts';
+import type { PrivateCristal } from '../fixtures/cristal.ts';
+import { startCristal } from '../fixtures/cristal.ts';
+import type { FakeCni } from '../fixtures/fake-cni.ts';
+import { busyboxImage, pushImage } from '../fixtures/images.ts';
+import type { Snapshot } from '../fixtures/leaks.ts';
+import { leaks, snapshot } from '../fixtures/leaks.ts';
+import { eventually, processes } from '../fixtures/processes.ts';
+import type { GrpcProxy } from '../fixtures/proxy.ts';
+import { startProxy } from '../fixtures/proxy.ts';
+import { startRegistry } from '../fixtures/registry.ts';
+import { removeScratch, scratchDir, tag } from '../fixtures/scratch.ts';
+import type { ContainerdVersion } from '../fixtures/tools.ts';
+
+/** Ends at once on TERM, by itself never. */
+export const SLEEPER = ['sh', '-c', 'trap "exit 0" TERM; sleep 3600 & wait'];
+
+/** How long one CNI plugin may take in these tests, in milliseconds. */
+export const CNI_TIMEOUT_MS = 1_500;
+
+/** cristal behind a proxy to a containerd of its own, with a plugin that fails on request. */
+export interface FaultWorld extends AsyncDisposable {
+  containerd: PrivateContainerd;
+  proxy: GrpcProxy;
+  cni: PrivateCni;
+  fake: FakeCni;
+  cristal: PrivateCristal;
+  cri: CriClient;
+  /** Pulled and unpacked already. */
+  image: string;
+  /** Where the logs of all pods go, one directory each. */
+  logs: string;
+  /** A pod's configuration: the same name gives the same metadata. */
+  pod(name: string, change?: object): PodConfig;
+  container(name: string, command?: string[], change?: object): ContainerConfig;
+  runPod(pod: PodConfig, handler?: string): Promise<string>;
+  createContainer(podId: string, pod: PodConfig, container: ContainerConfig): Promise<string>;
+  /** A pod with one started container. */
+  runContainer(pod: PodConfig, container: ContainerConfig, handler?: string): Promise<Started>;
+  containerState(id: string): Promise<string>;
+  podIds(): Promise<string[]>;
+  state(): Promise<Snapshot>;
+  /** What is there and was not in `before`, after up to five seconds in which it may go. */
+  left(before: Snapshot, ms?: number): Promise<string[]>;
+}
+
+export interface PodConfig {
+  metadata: { name: string; namespace: string; uid: string; attempt: number };
+  logDirectory: string;
+  [key: string]: unknown;
+}
+
+export interface ContainerConfig {
+  metadata: { name: string; attempt: number };
+  logPath: string;
+  [key: string]: unknown;
+}
+
+export interface Started {
+  podId: string;
+  id: string;
+}
+
+export async function createFaultWorld(version: ContainerdVersion): Promise<FaultWorld> {
+  await using started = new AsyncDisposableStack();
+  const logs = started.adopt(scratchDir('faults'), removeScratch);
+  const cgroup = `/cristal-test-${tag()}`;
+  started.defer(() => removeCgroups(cgroup));
+  const cni = started.use(createCni({ faulty: true }));
+  const { fake } = cni;
+  if (fake === null) throw new Error('the faulty plugin was asked for');
+  started.defer(() => fake.endHanging());
+  const containerd = started.use(await startContainerd({ version }));
+  const proxy = started.use(await startProxy(containerd.address));
+
+  await using registry = await startRegistry();
+  const cristal = started.use(
+    await startCristal({
+      containerd: { address: proxy.address, version },
+      cni,
+      tables: [
+        `timeout_ms = ${CNI_TIMEOUT_MS}`,
+        '[images]',
+        `certs_dir = ${JSON.stringify(registry.certsDir)}`,
+        '[runtimes.paused]',
+        'sandbox = "pause"',
+      ],
+    }),
+  );
+  const { cri } = cristal;
+  const image = `${registry.host}/busybox:1`;
+  await pushImage(registry.url, 'busybox', '1', await busyboxImage());
+  await cri.image.pullImage({ image: { image } });
+
+  const runPod = async (pod: PodConfig, runtimeHandler = ''): Promise<string> => {
+    mkdirSync(pod.logDirectory, { recursive: true });
+    return (await cri.runtime.runPodSandbox({ config: pod, runtimeHandler })).podSandboxId;
+  };
+  const createContainer = async (podSandboxId: string, pod: PodConfig, config: ContainerConfig) =>
+    (await cri.runtime.createContainer({ podSandboxId, config, sandboxConfig: pod })).containerId;
+  const state = async (): Promise<Snapshot> => {
+    const all = await snapshot({ containerd, cni, cristal });
+    // The tests of others run beside ours, so that only cgroups and processes below our own parent are ours.
+    const ours = all.filter((line) =>
+      line.startsWith('cgroup ') ? line.startsWith(`cgroup ${cgroup}/`) : !line.startsWith('shim socket '),
+    );
+    const running = processes().filter((process) => process.cgroup.includes(`${cgroup}/`));
+    return [...ours, ...running.map(({ pid, command }) => `process ${pid}: ${command}`)];
+  };
+  const files = started.move();
+  return {
+    containerd,
+    proxy,
+    cni,
+    fake,
+    cristal,
+    cri,
+    image,
+    logs,
+    runPod,
+    createContainer,
+    state,
+    pod: (name, change = {}) => ({
+      metadata: { name, namespace: 'default', uid: `uid-${name}`, attempt: 0 },
+      hostname: name,
+      logDirectory: join(logs, name),
+      linux: { cgroupParent: cgroup },
+      ...change,
+    }),
+    container: (name, command = SLEEPER, change = {}) => ({
+      metadata: { name, attempt: 0 },
+      image: { image },
+      command,
+      logPath: `${name}.log`,
+      linux: {},
+      ...change,
+    }),
+    runContainer: async (pod, container, handler) => {
+      const podId = await runPod(pod, handler);
+      const id = await createContainer(podId, pod, container);
+      await cri.runtime.startContainer({ containerId: id });
+      return { podId, id };
+    },
+    containerState: async (containerId) =>
+      (await cri.runtime.containerStatus({ containerId })).status?.state ?? '',
+    podIds: async () => (await cri.runtime.listPodSandbox({})).items.map(({ id }) => id),
+    left: async (before, ms = 5_000) => {
+      let found: string[] = [];
+      await eventually(async () => {
+        found = leaks(before, await state());
+        return found.length === 0;
+      }, ms);
+      return found;
+    },
+    [Symbol.asyncDispose]: async () => await files.disposeAsync(),
+  };
+}
+
+/** The error of a call that has to fail; it throws when the call does not. */
+export async function failure(call: Promise<unknown>): Promise<CriError> {
+  let answer: unknown;
+  try {
+    answer = await call;
+  } catch (error) {
+    if (error instanceof CriError) return error;
+    throw error;
+  }
+  throw new Error(`the call was to fail and answered ${JSON.stringify(answer)}`);
+}
+
+/** The parent is named by our pods; runc makes it in every hierarchy and removes only what is below. */
+function removeCgroups(path: string): void {
+  const top = '/sys/fs/cgroup';
+  for (const dir of [top, ...readdirSync(top).map((name) => join(top, name))]) {
+    if (existsSync(join(dir, path))) rmdirSync(join(dir, path));
+  }
+}
