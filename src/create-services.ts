@@ -52,7 +52,6 @@ export async function createServices(
         config: config.images,
         snapshotter: config.containerd.snapshotter,
         openFile: streamFile,
-        pinned: [],
         log,
       }),
     ),

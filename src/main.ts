@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseCommand } from './cli/command.ts';
 import { createLogger } from './cli/logger.ts';
 import type { Config } from './config/schema.ts';
@@ -25,6 +26,8 @@ switch (command.kind) {
     break;
   case 'daemon':
     await serve(command.config);
+    // Whatever still hangs must not keep a daemon that said goodbye.
+    process.exit();
 }
 
 /** Serves CRI until told to stop. Containers go on running. */
@@ -39,6 +42,7 @@ async function serve(config: Config): Promise<void> {
     return;
   }
   await services.containerd.namespaces.ensure(config.containerd.namespace);
+  await services.images.dropStaleLeases();
   await services.images.store.load();
   await recover(services);
   daemon.use(followEvents(services));
@@ -54,7 +58,8 @@ async function serve(config: Config): Promise<void> {
 
   await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
   log.info('stopping: running calls may end, containers go on');
-  await server.drain(DRAIN_MS);
+  // Work whose caller has left is waited for too; what is cut off is rolled back at the next start.
+  await Promise.all([server.drain(DRAIN_MS), Promise.race([services.operations.idle(), sleep(DRAIN_MS)])]);
 }
 
 /** Loads an image archive straight into containerd, and prints what came of it. */

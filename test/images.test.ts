@@ -79,7 +79,6 @@ describe.each(containerdVersions)('images on containerd %s', (version) => {
       config: { certsDir: join(dir, 'none'), maxConcurrentDownloads: 3, stallTimeoutMs: 20_000, ...settings },
       snapshotter: 'overlayfs',
       openFile: createReadStream,
-      pinned: ['example.test/pinned:1'],
       log,
     });
 
@@ -521,18 +520,17 @@ describe.each(containerdVersions)('images on containerd %s', (version) => {
       await writeOciArchive(
         path,
         [
-          { name: 'example.test/pinned:1', image: one },
+          { name: 'example.test/first:1', image: one },
           { name: 'two', image: buildIndex([await buildImage({ layers: [file('which', 'two')] })]) },
         ],
         { gzip: true },
       );
       const imported = await images.importArchive(path);
       expect(imported.map(({ repoTags }) => repoTags)).toEqual([
-        ['example.test/pinned:1'],
+        ['example.test/first:1'],
         ['docker.io/library/two:latest'],
       ]);
-      expect(imported.map(({ pinned }) => pinned)).toEqual([true, false]);
-      expect(await runs('example.test/pinned:1', 'cat', '/which')).toBe('one');
+      expect(await runs('example.test/first:1', 'cat', '/which')).toBe('one');
       expect(await leftovers()).toEqual({ leases: [], extracts: [] });
     });
 

@@ -102,7 +102,8 @@ async function endProcess(
     const gone = await tasks.deleteProcess(containerId, execId, { signal });
     if (gone) return;
   } catch (error) {
-    if (!isCode(error, 'failed_precondition')) throw error;
+    // What containerd says of a process that still runs differs from version to version.
+    if (isCode(error, 'unavailable')) throw error;
     await tasks.kill({ containerId, execId, signal: SIGKILL }, { signal }).catch(ignoreGone);
     await tasks.wait(containerId, execId, { signal }).catch(ignoreGone);
     await tasks.deleteProcess(containerId, execId, { signal });

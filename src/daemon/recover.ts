@@ -8,7 +8,7 @@ import type { ContainerRecord as ContainerdObject } from '../containerd/containe
 import type { Task } from '../containerd/tasks.ts';
 import type { Network } from '../host/cni/network.ts';
 import { hasReader } from '../host/fifo.ts';
-import { listDir } from '../host/files.ts';
+import { exists, listDir } from '../host/files.ts';
 import { mountsBelow } from '../host/mounts.ts';
 import type { NamespaceThread } from '../host/namespaces.ts';
 import { messageOf } from '../lib/fault.ts';
@@ -67,11 +67,14 @@ async function recoverSandboxes(
   const records = readRecords(sandboxes, objects, log);
   const ids = new Set([...records.keys(), ...(await listDir(paths.sandboxRoots))]);
   for (const id of ids) {
+    const record = records.get(id);
+    if (record === 'unreadable') continue;
     await guarded(log, { sandboxId: id }, 'pod sandbox could not be recovered, set aside', async () => {
-      const record = records.get(id) ?? null;
-      const status = await sandboxes.readStatus(id);
-      if (!record || !status || status.state === 'creating') await dropSandbox(needs, id, record);
-      else sandboxes.put(await sandboxAsItIs(needs, { ...record, ...status }, tasks.get(id) ?? null));
+      const status = await statusOrNull(sandboxes, id, log);
+      if (!record || status?.state === 'creating') return await dropSandbox(needs, id, record ?? null);
+      // The status file is there before the record, so one that is missing was lost; the kubelet may remove the pod.
+      const known = status ?? { state: 'unknown' as const, ips: [], pid: 0 };
+      sandboxes.put(await sandboxAsItIs(needs, { ...record, ...known }, tasks.get(id) ?? null));
     });
   }
 }
@@ -116,22 +119,23 @@ async function recoverContainers(
   const snapshotters = new Map(objects.map(({ id, snapshotter }) => [id, snapshotter]));
   const ids = new Set([...records.keys(), ...(await listDir(paths.containerRoots))]);
   for (const id of ids) {
+    const record = records.get(id);
+    if (record === 'unreadable') continue;
     await guarded(log, { containerId: id }, 'container could not be recovered, set aside', async () => {
-      const record = records.get(id) ?? null;
-      const status = await containers.readStatus(id);
+      const status = await statusOrNull(containers, id, log);
       const container = { ...record, ...NEW_STATUS, ...(status ?? lostStatus(record)), id };
       await recoverContainer(needs, container as Container, {
         task: tasks.get(id) ?? null,
-        recorded: record !== null,
+        recorded: record !== undefined,
         snapshotter: snapshotters.get(id) ?? '',
       });
     });
   }
-  return ids.size - containers.list().length;
+  return [...ids].filter((id) => records.get(id) !== 'unreadable' && !containers.get(id)).length;
 }
 
 /** Of a container whose status file is gone: its task tells whether it runs. */
-function lostStatus(record: ContainerRecord | null): Partial<Container> {
+function lostStatus(record: ContainerRecord | undefined): Partial<Container> {
   return record ? { state: 'unknown', reason: 'Unknown', message: 'its status file was lost' } : {};
 }
 
@@ -207,7 +211,8 @@ async function recoverNetwork(needs: RecoverNeeds, objects: ContainerdObject[]):
     .filter(({ state }) => state === 'ready')
     .map(({ id }) => id);
   for (const id of await network.attachments()) {
-    if (sandboxes.get(id)) continue;
+    // One that was set aside still has its directory, and perhaps running containers.
+    if (sandboxes.get(id) || (await exists(`${needs.paths.sandboxRoots}/${id}`))) continue;
     await guarded(log, { sandboxId: id }, 'could not detach a pod sandbox that is gone', async () => {
       await network.detach(id, null, AbortSignal.timeout(UNDO_MS));
     });
@@ -223,22 +228,37 @@ async function recoverNetwork(needs: RecoverNeeds, objects: ContainerdObject[]):
   await guarded(log, {}, 'CNI garbage collection failed', async () => await network.gc(ready));
 }
 
-/** The records of one kind. One that cannot be read is left where it is, and logged. */
+/** The records of one kind. One that cannot be read is logged, and left alone with all that belongs to it. */
 function readRecords<R extends { id: string; name: string; createdAt: bigint }, S extends object>(
   store: RecordStore<R, S>,
   objects: ContainerdObject[],
   log: Logger,
-): Map<string, R> {
-  const records = new Map<string, R>();
+): Map<string, R | 'unreadable'> {
+  const records = new Map<string, R | 'unreadable'>();
   for (const object of objects) {
     try {
       const record = store.readRecord(object);
       if (record) records.set(object.id, record);
     } catch (err) {
       log.error({ err, id: object.id }, 'record is unreadable, set aside');
+      records.set(object.id, 'unreadable');
     }
   }
   return records;
+}
+
+/** A status that cannot be read counts as lost: the record and the task say enough to go on. */
+async function statusOrNull<S>(
+  store: { readStatus(id: string): Promise<S | null> },
+  id: string,
+  log: Logger,
+): Promise<S | null> {
+  try {
+    return await store.readStatus(id);
+  } catch (err) {
+    log.error({ err, id }, 'status file is unreadable, taken as lost');
+    return null;
+  }
 }
 
 async function guarded(

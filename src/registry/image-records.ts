@@ -1,6 +1,6 @@
 import type { Containerd } from '../containerd/client.ts';
 import type { Descriptor } from '../image/descriptor.ts';
-import { MANAGED_LABEL, PINNED_LABEL } from '../image/image.ts';
+import { MANAGED_LABEL } from '../image/image.ts';
 import type { Reference } from '../image/reference.ts';
 import { formatReference, repositoryOf } from '../image/reference.ts';
 import { isCode } from '../lib/fault.ts';
@@ -20,10 +20,10 @@ export function recordNames(reference: Reference | null, target: string, configD
 /** Creates the records, or moves those that exist to the new target. */
 export async function recordImage(
   { images }: Pick<Containerd, 'images'>,
-  { names, target, pinned }: { names: string[]; target: Descriptor; pinned: boolean },
+  { names, target }: { names: string[]; target: Descriptor },
   signal: AbortSignal,
 ): Promise<void> {
-  const labels = { [MANAGED_LABEL]: 'managed', ...(pinned ? { [PINNED_LABEL]: 'pinned' } : {}) };
+  const labels = { [MANAGED_LABEL]: 'managed' };
   for (const name of names) {
     const image = { name, labels, target };
     try {

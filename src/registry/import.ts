@@ -1,7 +1,7 @@
 import { indexType, isIndexType, parseManifest } from '../image/manifest.ts';
 import { hostPlatform, selectEntry } from '../image/platform.ts';
 import type { Reference } from '../image/reference.ts';
-import { formatReference, parseReference } from '../image/reference.ts';
+import { parseReference } from '../image/reference.ts';
 import { Fault } from '../lib/fault.ts';
 import { readArchive } from './archive.ts';
 import type { ArchivedImage } from './docker-archive.ts';
@@ -19,7 +19,6 @@ interface ImportPlan {
   open: () => AsyncIterable<Uint8Array>;
   snapshotter: string;
   /** Full forms of references. */
-  pinned: ReadonlySet<string>;
 }
 
 type Needs = Pick<PullNeeds, 'containerd' | 'locks' | 'log'>;
@@ -50,7 +49,7 @@ export async function importArchive(needs: Needs, plan: ImportPlan, signal: Abor
 
 async function importOne(
   needs: Needs,
-  { snapshotter, pinned }: ImportPlan,
+  { snapshotter }: ImportPlan,
   { image, store }: { image: ArchivedImage; store: Store },
 ): Promise<Pulled> {
   const { containerd } = needs;
@@ -67,8 +66,7 @@ async function importOne(
 
   const names = references.flatMap((reference) => recordNames(reference, target.digest, config.digest));
   const unique = [...new Set([...names, config.digest])];
-  const isPinned = references.some((reference) => pinned.has(formatReference(reference)));
-  await recordImage(containerd, { names: unique, target, pinned: isPinned }, signal);
+  await recordImage(containerd, { names: unique, target }, signal);
   return { id: config.digest, names: unique };
 }
 

@@ -41,7 +41,6 @@ export interface PullPlan {
   reference: Reference;
   auth: AuthConfig__Output | null;
   snapshotter: string;
-  pinned: boolean;
 }
 
 /** The names that now point at the image, the first of which is enough to find it. */
@@ -56,7 +55,7 @@ export interface Pulled {
  */
 export async function pullImage(needs: PullNeeds, plan: PullPlan, signal: AbortSignal): Promise<Pulled> {
   const { containerd, log } = needs;
-  const { reference, pinned } = plan;
+  const { reference } = plan;
   const repository = await openRepository(needs, plan);
   await using lease = await holdLease(containerd, log, signal);
 
@@ -68,7 +67,7 @@ export async function pullImage(needs: PullNeeds, plan: PullPlan, signal: AbortS
 
   const id = found.manifest.config.digest;
   const names = recordNames(reference, target.digest, id);
-  await recordImage(containerd, { names, target: measured(target, found), pinned }, signal);
+  await recordImage(containerd, { names, target: measured(target, found) }, signal);
   return { id, names };
 }
 

@@ -45,8 +45,6 @@ export interface ImageServiceOptions {
   snapshotter: string;
   /** Opens a file for reading, as node:fs's createReadStream does. */
   openFile: (path: string) => AsyncIterable<Uint8Array>;
-  /** References of images that the kubelet must not collect. */
-  pinned: string[];
   log: Logger;
 }
 
@@ -56,7 +54,6 @@ export function createImageService(options: ImageServiceOptions): ImageService {
   const needs = { containerd, http, config, locks: new KeyedLock(), log };
   const pulls = new Joins<Image>();
   const ended = new AbortController();
-  const pinned = new Set(options.pinned.map((text) => formatReference(parseReference(text))));
 
   const recorded = async (id: string, names: string[]): Promise<Image> => {
     for (const name of names) await store.refresh(name);
@@ -87,15 +84,11 @@ export function createImageService(options: ImageServiceOptions): ImageService {
       const reference = parseReference(text);
       const name = formatReference(reference);
       const key = JSON.stringify([name, snapshotter, fingerprint(auth)]);
-      return pulls.run(
-        key,
-        () => pull({ reference, auth, snapshotter, pinned: pinned.has(name) }, name),
-        signal,
-      );
+      return pulls.run(key, () => pull({ reference, auth, snapshotter }, name), signal);
     },
     ensureUnpacked: (image, snapshotter, signal) => ensureUnpacked(needs, { image, snapshotter }, signal),
     async importArchive(path) {
-      const plan = { open: () => options.openFile(path), snapshotter: options.snapshotter, pinned };
+      const plan = { open: () => options.openFile(path), snapshotter: options.snapshotter };
       const imported = await importArchive(needs, plan, ended.signal);
       return await Promise.all(imported.map(({ id, names }) => recorded(id, names)));
     },

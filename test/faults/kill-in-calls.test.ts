@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Snapshot } from '../fixtures/leaks.ts';
 import { eventually } from '../fixtures/processes.ts';
 import { containerdVersions, whyNot } from '../fixtures/tools.ts';
-import type { Snapshot } from '../fixtures/leaks.ts';
 import type { FaultWorld, PodConfig } from './world.ts';
 import { createFaultWorld } from './world.ts';
 
@@ -61,13 +61,13 @@ describe.each(containerdVersions)('cristal killed with -9 over containerd %s', (
 
     beforeAll(async () => {
       world = await createFaultWorld(version);
+    });
+    beforeEach(async () => {
       clean = await world.state();
     });
-    afterEach(() => {
-      world.proxy.clearRules();
-      world.fake.fault('ADD', null);
-      world.fake.fault('DEL', null);
+    afterEach(async () => {
       world.fake.endHanging();
+      await world.heal();
     });
     afterAll(async () => await world?.[Symbol.asyncDispose]());
 
@@ -87,14 +87,15 @@ describe.each(containerdVersions)('cristal killed with -9 over containerd %s', (
       expect(first, `the call never came to ${of}`).toBe('held');
       await world.cristal.kill9();
       expect(await outcome).toBe('broken');
-      world.proxy.clearRules();
       world.fake.fault('ADD', null);
       world.fake.fault('DEL', null);
+      // Only then may the held call go on: by now the proxy knows that its caller is gone.
       await world.cristal.resume();
+      world.proxy.clearRules();
     }
 
     async function hold(of: string, when: Place[1]): Promise<void> {
-      if (!of.startsWith('CNI ')) return await world.proxy.rule({ method: of, when, action: 'hang' }).hit;
+      if (!of.startsWith('CNI ')) return await world.proxy.rule({ method: of, when, action: 'hang', times: 1 }).hit;
       world.fake.fault(of.slice(4) as 'ADD' | 'DEL', when === 'before' ? 'hang' : 'hang-after');
       await eventually(() => world.fake.hanging().length > 0, 10_000);
     }

@@ -49,6 +49,8 @@ export interface FaultWorld extends AsyncDisposable {
   state(): Promise<Snapshot>;
   /** What is there and was not in `before`, after up to five seconds in which it may go. */
   left(before: Snapshot, ms?: number): Promise<string[]>;
+  /** Takes all faults back and removes all pods, so that a test that failed does not fail the next ones. */
+  heal(): Promise<void>;
 }
 
 export interface PodConfig {
@@ -158,6 +160,14 @@ export async function createFaultWorld(version: ContainerdVersion): Promise<Faul
         return found.length === 0;
       }, ms);
       return found;
+    },
+    heal: async () => {
+      proxy.clearRules();
+      for (const command of ['ADD', 'DEL', 'CHECK', 'GC'] as const) fake.fault(command, null);
+      if (!cristal.isRunning()) await cristal.resume();
+      for (const { id } of (await cri.runtime.listPodSandbox({})).items) {
+        await cri.runtime.removePodSandbox({ podSandboxId: id });
+      }
     },
     [Symbol.asyncDispose]: async () => await files.disposeAsync(),
   };
