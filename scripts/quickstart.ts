@@ -19,14 +19,16 @@ const { values: flags } = parseArgs({ options: { keep: { type: 'boolean', defaul
 
 // With --keep a second process holds everything up, so that this one can hand the terminal back.
 if (flags.keep && process.send === undefined) {
-  const holder = fork(import.meta.filename, ['--keep'], { detached: true });
+  const holder = fork(import.meta.filename, ['--keep'], { detached: true, silent: true });
+  holder.stdout?.pipe(process.stdout);
+  holder.stderr?.pipe(process.stderr);
   const [reason] = (await Promise.race([once(holder, 'message'), once(holder, 'exit')])) as [unknown];
-  if (reason === 'up') holder.disconnect();
   process.exit(reason === 'up' ? 0 : 1);
 }
 
 // A signal ends the show at its next stage, and what was started is taken down as after a full one.
 let stopping = false;
+let silent = false;
 const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
 void interrupted.then(() => (stopping = true));
 
@@ -117,7 +119,9 @@ It stays up. To use it:
   crictl -r unix://${endpoint} -i unix://${endpoint} ps     (crictl is ${tools.crictl})
 To stop it and remove every trace:
   sudo kill ${process.pid}`);
-  process.send?.('up');
+  // The other process leaves now, and with it the terminal to write to.
+  process.send?.('up', () => process.disconnect?.());
+  silent = true;
   await interrupted;
 }
 
@@ -139,5 +143,5 @@ function title(text: string): void {
 }
 
 function say(text: string): void {
-  process.stdout.write(`${text}\n`);
+  if (!silent) process.stdout.write(`${text}\n`);
 }

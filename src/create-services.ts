@@ -34,7 +34,7 @@ export async function createServices(
   const containerd = createContainerd(stack.use(connect({ ...config.containerd, log })));
   const systemd =
     config.cgroupDriver === 'auto' ? await exists(SYSTEMD_RUNS) : config.cgroupDriver === 'systemd';
-  const network = await createNetwork({ ...config.cni, cacheDir: paths.cniCache, log });
+  const network = stack.use(await createNetwork({ ...config.cni, cacheDir: paths.cniCache, log }));
   return {
     config,
     log,
@@ -56,13 +56,13 @@ export async function createServices(
       }),
     ),
     namespaces: stack.use(await startNamespaceThread(log)),
-    network: stack.use(network),
+    network,
     pump: stack.use(await startLogPump(log)),
     stdin: new StdinKeeper(),
     locks: new KeyedLock(),
     operations: new Operations(),
     exits: new ExitWaiters(),
-    stopping: new Map(),
+    stopping: new Set(),
     pauseRoot: await makePauseRoot(config.state),
     lease: `cristal-${config.containerd.namespace}`,
   };

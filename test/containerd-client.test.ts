@@ -13,6 +13,7 @@ import type { Mount } from '../src/containerd/mount.ts';
 import { runcOptions } from '../src/containerd/runc-options.ts';
 import type { PrivateContainerd } from './fixtures/containerd.ts';
 import { startContainerd } from './fixtures/containerd.ts';
+import { removeCgroups } from './fixtures/host-state.ts';
 import type { BuiltImage } from './fixtures/images.ts';
 import { busyboxImage, sha256 } from './fixtures/images.ts';
 import { containerdVersions, whyNot } from './fixtures/tools.ts';
@@ -38,6 +39,7 @@ describe.each(containerdVersions)('containerd %s', (version) => {
     afterAll(async () => {
       connection[Symbol.dispose]();
       await daemon.stop();
+      removeCgroups('/cristal-test');
     });
 
     test('version, plugins and namespaces', async () => {

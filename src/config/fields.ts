@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+
 /** One setting: what it means, what it may be, and how its TOML value becomes ours. */
 export interface Field<T> {
   /** Whole sentences, for the printed default file and docs/configuration.md. */
@@ -40,6 +42,15 @@ export function socketPath(doc: string): Field<string> {
       const path = readPath(typeof raw === 'string' ? raw.replace(/^unix:\/\//, '') : raw);
       return path !== undefined && Buffer.byteLength(path) <= SOCKET_PATH_BYTES ? path : undefined;
     },
+  };
+}
+
+export function ipAddress(doc: string): Field<string> {
+  return {
+    doc,
+    expects: 'an IPv4 or IPv6 address',
+    example: null,
+    read: (raw) => (typeof raw === 'string' && isIP(raw) !== 0 ? raw : undefined),
   };
 }
 

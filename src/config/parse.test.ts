@@ -52,6 +52,14 @@ timeout_ms = 1000
 certs_dir = "/certs"
 max_concurrent_downloads = 64
 stall_timeout_ms = 1000
+[streaming]
+address = "::1"
+port = 10010
+idle_timeout_ms = 60_000
+tls = "files"
+tls_cert_file = "/tls/cert.pem"
+tls_key_file = "/tls/key.pem"
+client_ca_file = "/tls/ca.pem"
 [runtimes.kata]
 type = "io.containerd.kata.v2"
 binary = "/bin/kata"
@@ -69,6 +77,15 @@ privileged_without_host_devices = true
     containerd: { address: '/c.sock', namespace: 'moby', snapshotter: 'native' },
     cni: { confDir: '/conf', binDirs: ['/b1', '/b2'], timeoutMs: 1000 },
     images: { certsDir: '/certs', maxConcurrentDownloads: 64, stallTimeoutMs: 1000 },
+    streaming: {
+      address: '::1',
+      port: 10_010,
+      idleTimeoutMs: 60_000,
+      tls: 'files',
+      tlsCertFile: '/tls/cert.pem',
+      tlsKeyFile: '/tls/key.pem',
+      clientCaFile: '/tls/ca.pem',
+    },
     cgroupDriver: 'systemd',
     maxLogLineBytes: 4096,
     execDrainMs: 0,
@@ -125,6 +142,18 @@ it.each([
   ['containerd.namespace = "a/b"', 'single inner dots'],
   ['containerd.snapshotter = 2024-01-01', 'found a date'],
   ['containerd.address = {}', 'found a table'],
+  ['streaming.address = "localhost"', 'expected an IPv4 or IPv6 address, found the string "localhost"'],
+  ['streaming.port = 65536', 'from 0 to 65535'],
+  ['streaming.tls = true', 'expected one of "off", "generated", "files", found true'],
+  [
+    '[streaming]\ntls_key_file = "/k"\ntls = "files"',
+    '3:1: streaming.tls_cert_file: expected a path, since tls is "files"',
+  ],
+  [
+    '[streaming]\ntls = "generated"\ntls_key_file = "/k"',
+    '3:1: streaming.tls_key_file: has no use, since tls is "generated"',
+  ],
+  ['[streaming]\nclient_ca_file = "/ca"', '2:1: streaming.client_ca_file: has no use, since tls is "off"'],
   ['default_runtime = "kata"', '1:1: default_runtime: no table [runtimes.kata]; there is runc'],
   ['default_runtime = "constructor"', 'no table [runtimes.constructor]'],
   ['runtimes.Kata = {}', '1:10: runtimes.Kata: expected a runtime handler name'],

@@ -4,7 +4,7 @@ import { describeValue } from './fields.ts';
 import type { Position } from './locate.ts';
 import { locateKeys } from './locate.ts';
 import { nearest } from './nearest.ts';
-import type { Config, RuntimeHandler } from './schema.ts';
+import type { Config, RuntimeHandler, StreamingConfig } from './schema.ts';
 import { defaultConfig, defaultRuntimeHandler } from './schema.ts';
 import { HANDLER_NAME, runtimeFields, tables, topFields, toSnake } from './settings.ts';
 
@@ -49,7 +49,7 @@ function syntaxProblem(error: TomlError): Problem {
 }
 
 function readDocument(raw: RawTable, report: Report): Config {
-  const { containerd, cni, images, runtimes, ...rest } = raw;
+  const { containerd, cni, images, streaming, runtimes, ...rest } = raw;
   const fallback = defaultConfig();
   const top = readTable({ fields: topFields, raw: rest, base: fallback, path: [], report });
   const table = <T extends object>(name: keyof typeof tables, fields: Fields<T>, base: T, value: unknown) =>
@@ -60,6 +60,7 @@ function readDocument(raw: RawTable, report: Report): Config {
     containerd: table('containerd', tables.containerd, fallback.containerd, containerd),
     cni: table('cni', tables.cni, fallback.cni, cni),
     images: table('images', tables.images, fallback.images, images),
+    streaming: table('streaming', tables.streaming, fallback.streaming, streaming),
     runtimes: readRuntimes(asTable(runtimes, ['runtimes'], report), fallback.runtimes, report),
   };
   if (!Object.hasOwn(config.runtimes, config.defaultRuntime)) {
@@ -69,7 +70,23 @@ function readDocument(raw: RawTable, report: Report): Config {
       `default_runtime: no table [runtimes.${config.defaultRuntime}]; there is ${known}`,
     );
   }
+  checkStreaming(config.streaming, report);
   return config;
+}
+
+/** Files that would not be used are refused too: whoever names them believes in encryption. */
+function checkStreaming({ tls, ...files }: StreamingConfig, report: Report): void {
+  const check = (key: 'tlsCertFile' | 'tlsKeyFile' | 'clientCaFile', wanted: boolean | null) => {
+    if (wanted === null || wanted === (files[key] !== '')) return;
+    const name = `streaming.${toSnake(key)}`;
+    report(
+      ['streaming', wanted ? 'tls' : toSnake(key)],
+      wanted ? `${name}: expected a path, since tls is "files"` : `${name}: has no use, since tls is "${tls}"`,
+    );
+  };
+  check('tlsCertFile', tls === 'files');
+  check('tlsKeyFile', tls === 'files');
+  check('clientCaFile', tls === 'off' ? false : null);
 }
 
 function readRuntimes(

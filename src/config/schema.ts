@@ -10,6 +10,7 @@ export interface Config {
   containerd: ContainerdConfig;
   cni: CniConfig;
   images: ImagesConfig;
+  streaming: StreamingConfig;
   cgroupDriver: CgroupDriver;
   /** Longer lines of output are split into partial ones, in bytes. */
   maxLogLineBytes: number;
@@ -39,6 +40,22 @@ export interface ImagesConfig {
   certsDir: string;
   maxConcurrentDownloads: number;
   stallTimeoutMs: number;
+}
+
+/** Where exec, attach and port-forward sessions are served. */
+export interface StreamingConfig {
+  /** An IP address. */
+  address: string;
+  /** 0 takes a free one. */
+  port: number;
+  /** A session in which nothing moved for so long is ended, in milliseconds. */
+  idleTimeoutMs: number;
+  tls: 'off' | 'generated' | 'files';
+  /** Paths of PEM files; empty unless `tls` is "files". */
+  tlsCertFile: string;
+  tlsKeyFile: string;
+  /** Path of a PEM file with the authorities of client certificates; empty asks clients for none. */
+  clientCaFile: string;
 }
 
 export interface RuntimeHandler {
@@ -86,6 +103,15 @@ export function defaultConfig(): Config {
       certsDir: '/etc/containerd/certs.d',
       maxConcurrentDownloads: 3,
       stallTimeoutMs: 300_000,
+    },
+    streaming: {
+      address: '127.0.0.1',
+      port: 0,
+      idleTimeoutMs: 14_400_000,
+      tls: 'off',
+      tlsCertFile: '',
+      tlsKeyFile: '',
+      clientCaFile: '',
     },
     cgroupDriver: 'auto',
     maxLogLineBytes: 16_384,

@@ -3,6 +3,7 @@ import {
   absolutePath,
   flag,
   integer,
+  ipAddress,
   oneOf,
   optionalFlag,
   optionalPath,
@@ -10,9 +11,16 @@ import {
   socketPath,
   text,
 } from './fields.ts';
-import type { CniConfig, Config, ContainerdConfig, ImagesConfig, RuntimeHandler } from './schema.ts';
+import type {
+  CniConfig,
+  Config,
+  ContainerdConfig,
+  ImagesConfig,
+  RuntimeHandler,
+  StreamingConfig,
+} from './schema.ts';
 
-type TopLevel = Omit<Config, 'containerd' | 'cni' | 'images' | 'runtimes'>;
+type TopLevel = Omit<Config, 'containerd' | 'cni' | 'images' | 'streaming' | 'runtimes'>;
 
 /** A RuntimeClass names its handler by an RFC 1123 label. */
 export const HANDLER_NAME = {
@@ -80,6 +88,27 @@ export const imagesFields: Fields<ImagesConfig> = {
   ),
 };
 
+export const streamingFields: Fields<StreamingConfig> = {
+  address: ipAddress(
+    'Where sessions are served. The kubelet connects to it, so loopback is enough; a URL is a one-time secret that runs commands.',
+  ),
+  port: integer('The TCP port; 0 takes a free one.', 0, 65_535),
+  idleTimeoutMs: integer(
+    'A session in which nothing moved for this many milliseconds is ended.',
+    1_000,
+    604_800_000,
+  ),
+  tls: oneOf(
+    'Whether sessions are encrypted: not at all, with a certificate that is generated at every start and that nobody can verify, or with those of the files below.',
+    ['off', 'generated', 'files'],
+  ),
+  tlsCertFile: optionalPath('PEM file of the certificate, with its chain, for tls = "files".'),
+  tlsKeyFile: optionalPath('PEM file of its private key.'),
+  clientCaFile: optionalPath(
+    'PEM file of authorities; then only clients with a certificate of one of them are served. Needs TLS.',
+  ),
+};
+
 export const runtimeFields: Fields<RuntimeHandler> = {
   type: text('Name of the shim, as containerd has it.', NON_EMPTY),
   binary: optionalPath('Path of the OCI runtime. Empty: runc, found by the shim in its PATH.'),
@@ -98,6 +127,7 @@ export const tables = {
   containerd: containerdFields,
   cni: cniFields,
   images: imagesFields,
+  streaming: streamingFields,
 } as const;
 
 /** One line about each table, for the printed default file and the reference. */
@@ -105,6 +135,7 @@ export const tableDocs: Record<keyof typeof tables | 'runtimes', string> = {
   containerd: 'The containerd that does the work.',
   cni: 'Pod networks.',
   images: 'Pulling images.',
+  streaming: 'The server of exec, attach and port-forward sessions.',
   runtimes:
     'One table per runtime handler, by the name that a RuntimeClass gives it. "runc" is always there; a table of that name changes it.',
 };

@@ -8,6 +8,10 @@ test.each([
   [137, null, 'Error'],
   [137, 1, 'OOMKilled'],
   [1, 2, 'OOMKilled'],
-])('exit code %d with %s OOM kills is %s', (code, kills, reason) => {
-  expect(exitReason(code, kills)).toBe(reason);
+])('exit code %d with %s OOM kills is %s', (exitCode, kills, reason) => {
+  expect(exitReason({ exitCode }, kills)).toBe(reason);
+});
+
+test('an exit that nobody saw is unknown', () => {
+  expect(exitReason(null, 1)).toBe('Unknown');
 });

@@ -14,9 +14,14 @@ export const START_ERROR_EXIT_CODE = 128;
 /**
  * The word for the kubelet. A container that lost a process to the OOM killer but ended well by
  * itself has completed: only a failure is put down to memory.
+ * @param exit null when nobody saw it.
  * @param oomKills how many of its processes the kernel killed for memory, null when it was not to be had.
  */
-export function exitReason(exitCode: number, oomKills: number | null): 'Completed' | 'Error' | 'OOMKilled' {
-  if (exitCode === 0) return 'Completed';
+export function exitReason(
+  exit: Pick<Exit, 'exitCode'> | null,
+  oomKills: number | null,
+): 'Completed' | 'Error' | 'OOMKilled' | 'Unknown' {
+  if (exit === null) return 'Unknown';
+  if (exit.exitCode === 0) return 'Completed';
   return (oomKills ?? 0) > 0 ? 'OOMKilled' : 'Error';
 }

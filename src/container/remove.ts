@@ -1,7 +1,7 @@
 import type { Containerd } from '../containerd/client.ts';
 import type { Container } from '../store/containers.ts';
 import type { TaskNeeds } from './task.ts';
-import { killAndDelete, releaseTask } from './task.ts';
+import { closeIo, killAndDelete } from './task.ts';
 
 /** What removing a container touches. */
 export type RemoveNeeds = TaskNeeds & {
@@ -12,17 +12,23 @@ export type RemoveNeeds = TaskNeeds & {
 /**
  * Takes away all that a container has, whatever is left of it: task, FIFOs, record, snapshot, status.
  * The status file says `removing` first and goes last, so a crash in between is finished at the next start.
+ * The task is killed whatever we know of it: an earlier clean-up may have failed. Whoever calls holds
+ * the container's lock.
  */
 export async function removeContainer(
   needs: RemoveNeeds,
-  container: Pick<Container, 'id' | 'snapshotter' | 'state'>,
+  container: Pick<Container, 'id' | 'snapshotter'>,
   signal: AbortSignal,
 ): Promise<void> {
   const { id, snapshotter } = container;
-  await needs.containers.setStatus(id, { state: 'removing' });
-  if (container.state === 'unknown') await killAndDelete(needs, id, signal);
-  await releaseTask(needs, id, signal);
-  await needs.containers.deleteRecord(id);
+  await needs.containers.setStatus(id, { state: 'removing' }).catch((err: unknown) => {
+    // On a full disk this must go on: it is how the kubelet makes room.
+    needs.log.warn({ err, containerId: id }, 'could not write down that a container is being removed');
+  });
+  await killAndDelete(needs, id, signal);
+  await closeIo(needs, id);
+  needs.stopping.delete(id);
+  await needs.containers.deleteRecord(id, { signal });
   // Without a record we do not know where its snapshot is; then the lease was all that held it.
   if (snapshotter !== '')
     await needs.containerd.snapshots.remove(snapshotter, id, { signal, lease: needs.lease });

@@ -5,13 +5,14 @@ import { oomKills } from '../host/cgroup.ts';
 import { makeFifo } from '../host/fifo.ts';
 import { ensureDir, removeTree } from '../host/files.ts';
 import type { LogPump } from '../io/log-pump.ts';
-import { during, Fault, isCode, messageOf } from '../lib/fault.ts';
+import { during, isCode } from '../lib/fault.ts';
 import type { KeyedLock } from '../lib/keyed-lock.ts';
 import { Rollback } from '../lib/rollback.ts';
+import { nowNs } from '../lib/time.ts';
 import type { Container, ContainerStore } from '../store/containers.ts';
 import type { Paths } from '../store/paths.ts';
 import type { Exit } from './exit.ts';
-import { exitReason } from './exit.ts';
+import { exitReason, UNKNOWN_EXIT_CODE } from './exit.ts';
 import type { StdinKeeper } from './stdin.ts';
 import type { ExitWaiters } from './waiters.ts';
 
@@ -29,6 +30,8 @@ export interface TaskNeeds {
   readonly stdin: StdinKeeper;
   readonly exits: ExitWaiters;
   readonly locks: KeyedLock;
+  /** The containers that were sent their stop signal and have not exited yet. */
+  readonly stopping: Set<string>;
   readonly log: Logger;
 }
 
@@ -64,8 +67,8 @@ export async function openIo(
 }
 
 /**
- * Creates and starts the task of a created container. Answers its pid; on failure nothing is left
- * but the record.
+ * Creates and starts the task of a created container, and writes down that it runs. On failure nothing
+ * is left but the record. Whoever calls holds the container's lock.
  */
 export async function startTask(
   needs: TaskNeeds,
@@ -76,8 +79,8 @@ export async function startTask(
     signal: AbortSignal;
     stage: (name: string) => void;
   },
-): Promise<number> {
-  const { containerd, log } = needs;
+): Promise<void> {
+  const { containerd, containers, log } = needs;
   const { id, config, snapshotter } = container;
   const { signal, stage } = options;
   await using work = new Rollback((step, err) => log.error({ err, containerId: id, step }, 'rollback stuck'));
@@ -96,13 +99,18 @@ export async function startTask(
   );
 
   stage('start task');
+  // Taken before, since one that ends at once has its end on record before we hear of its start.
+  const startedAt = nowNs();
   const { pid } = await containerd.tasks.start(id, '', { signal });
+  await containers.setStatus(id, { state: 'running', pid, startedAt });
   work.commit();
-  return pid;
 }
 
-/** Writes down that a container exited, and frees its task. What is no longer running is left alone. */
-export async function recordExit(needs: TaskNeeds, id: string, exit: Exit): Promise<void> {
+/**
+ * Writes down that a container exited, and frees its task. What is no longer running is left alone.
+ * @param exit null when nobody saw it.
+ */
+export async function recordExit(needs: TaskNeeds, id: string, exit: Exit | null): Promise<void> {
   using _held = await needs.locks.take(`container/${id}`);
   const container = needs.containers.get(id);
   if (container?.state !== 'running') return;
@@ -111,14 +119,19 @@ export async function recordExit(needs: TaskNeeds, id: string, exit: Exit): Prom
   if (!(await needs.pump.drained(id, DRAIN_MS))) {
     needs.log.warn({ containerId: id }, 'output still open after exit; the rest of it is lost');
   }
-  await needs.containers.setStatus(id, {
-    state: 'exited',
-    pid: 0,
-    exitCode: exit.exitCode,
-    finishedAt: exit.exitedAt,
-    reason: container.reason === '' ? exitReason(exit.exitCode, kills) : container.reason,
-  });
-  needs.exits.exited(id);
+  needs.stopping.delete(id);
+  try {
+    await needs.containers.setStatus(id, {
+      state: 'exited',
+      pid: 0,
+      exitCode: exit?.exitCode ?? UNKNOWN_EXIT_CODE,
+      finishedAt: exit?.exitedAt || nowNs(),
+      reason: exitReason(exit, kills),
+    });
+  } finally {
+    // Memory has it even when the disk is full.
+    needs.exits.exited(id);
+  }
   await releaseTask(needs, id, AbortSignal.timeout(30_000)).catch((err: unknown) => {
     // The next RemoveContainer, or the next start of cristal, tries again.
     needs.log.error({ err, containerId: id }, 'could not delete the task of an exited container');
@@ -131,7 +144,8 @@ export async function releaseTask(needs: TaskNeeds, id: string, signal: AbortSig
   await closeIo(needs, id);
 }
 
-async function closeIo(needs: Pick<TaskNeeds, 'paths' | 'pump' | 'stdin'>, id: string): Promise<void> {
+/** Lets go of a container's input and output, and removes its FIFOs. Already gone is done. */
+export async function closeIo(needs: Pick<TaskNeeds, 'paths' | 'pump' | 'stdin'>, id: string): Promise<void> {
   needs.stdin.close(id);
   await needs.pump.close(id);
   await removeTree(needs.paths.containerState(id));
@@ -154,6 +168,25 @@ export async function killAndDelete(
 }
 
 /**
+ * Whether a task that containerd did not list is gone for good: the list leaves out one whose shim does
+ * not answer this moment.
+ */
+export async function isGone(
+  needs: Pick<TaskNeeds, 'containerd' | 'log'>,
+  id: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    await needs.containerd.tasks.get(id, '', { signal });
+    return false;
+  } catch (err) {
+    if (isCode(err, 'not_found')) return true;
+    needs.log.warn({ err, id }, 'could not look at a task, asking again later');
+    return false;
+  }
+}
+
+/**
  * Sends a signal to the container's first process. One that is already gone is fine: its exit is on its way.
  */
 export async function signalTask(
@@ -168,7 +201,6 @@ export async function signalTask(
       { signal: options.abort },
     );
   } catch (error) {
-    if (!isCode(error, 'not_found'))
-      throw new Fault('internal', `signal ${signal}: ${messageOf(error)}`, { cause: error });
+    if (!isCode(error, 'not_found')) throw during(`signal ${signal}`, error);
   }
 }

@@ -1,3 +1,5 @@
+import { MAX_TIMER_MS } from '../lib/time.ts';
+
 /** Those who wait for containers to exit: StopContainer, RemoveContainer, StopPodSandbox. */
 export class ExitWaiters {
   readonly #waiting = new Map<string, Set<() => void>>();
@@ -8,7 +10,7 @@ export class ExitWaiters {
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     const wake = () => resolve(true);
     const abort = () => reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
-    const timer = setTimeout(() => resolve(false), ms);
+    const timer = setTimeout(() => resolve(false), Math.min(ms, MAX_TIMER_MS));
     const waiting = this.#waiting.get(id) ?? new Set();
     this.#waiting.set(id, waiting.add(wake));
     signal.addEventListener('abort', abort, { once: true });

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Exit } from '../container/exit.ts';
 import type { TaskNeeds } from '../container/task.ts';
-import { recordExit } from '../container/task.ts';
+import { closeIo, isGone, killAndDelete, recordExit } from '../container/task.ts';
 import type { Containerd } from '../containerd/client.ts';
 import type { ContainerdEvent } from '../containerd/events.ts';
 import type { ImageStore } from '../image/image.ts';
-import { nowNs } from '../lib/time.ts';
 import type { SandboxStore } from '../store/sandboxes.ts';
 import { reconcile } from './reconcile.ts';
 
@@ -12,7 +12,14 @@ import { reconcile } from './reconcile.ts';
 const RECONNECT_MS = 500;
 const SWEEP_MS = 30_000;
 
-const TOPICS = ['/tasks/exit', '/images/create', '/images/update', '/images/delete'];
+/**
+ * A shim that could not reach containerd with an event tries again after one second, then after two more
+ * and so on up to five. So the exit of a task that containerd no longer knows may still come.
+ */
+const LATE_EVENT_MS = 6_000;
+
+// What a shim tells last of a task is its deletion, which repeats how it exited.
+const TOPICS = ['/tasks/exit', '/tasks/delete', '/images/create', '/images/update', '/images/delete'];
 
 type Needs = TaskNeeds & {
   readonly containerd: Pick<Containerd, 'tasks' | 'snapshots' | 'events'>;
@@ -37,12 +44,17 @@ export function followEvents(needs: Needs): AsyncDisposable {
 
 async function follow(needs: Needs, signal: AbortSignal): Promise<void> {
   const filters = TOPICS.map((topic) => `topic=="${topic}"`);
+  let lost = false;
   while (!signal.aborted) {
     try {
-      for await (const { event } of needs.containerd.events.subscribe(filters, signal))
+      for await (const { event } of needs.containerd.events.subscribe(filters, signal)) {
+        lost = false;
         handle(needs, event, signal);
+      }
     } catch (err) {
-      if (!signal.aborted) needs.log.warn({ err }, 'event stream lost, connecting again');
+      // Once, however long it takes to get it back.
+      if (!signal.aborted && !lost) needs.log.warn({ err }, 'event stream lost, connecting again');
+      lost = true;
     }
     await sleep(RECONNECT_MS, undefined, { signal }).catch(() => {});
   }
@@ -55,7 +67,8 @@ function handle(needs: Needs, event: ContainerdEvent['event'], signal: AbortSign
     case 'subscribed':
       void catchUp(needs, signal).catch(failed);
       return;
-    case 'task-exit': {
+    case 'task-exit':
+    case 'task-delete': {
       // The exit of a process that was added by exec carries the exec's own id.
       if (event.id !== event.containerId) return;
       const exit = { exitCode: event.exitStatus, exitedAt: event.exitedAt };
@@ -71,13 +84,10 @@ function handle(needs: Needs, event: ContainerdEvent['event'], signal: AbortSign
   }
 }
 
-async function onExit(needs: Needs, id: string, exit: { exitCode: number; exitedAt: bigint }): Promise<void> {
+async function onExit(needs: Needs, id: string, exit: Exit | null): Promise<void> {
   const sandbox = needs.sandboxes.get(id);
   if (sandbox?.state === 'ready') {
-    needs.log.warn(
-      { sandboxId: id, exitCode: exit.exitCode },
-      'pause container exited, pod sandbox is not ready',
-    );
+    needs.log.warn({ sandboxId: id, exit }, 'pause container exited, pod sandbox is not ready');
     await needs.sandboxes.setStatus(id, { state: 'notready', pid: 0 });
     return;
   }
@@ -86,8 +96,7 @@ async function onExit(needs: Needs, id: string, exit: { exitCode: number; exited
 
 /** What happened while nobody listened. */
 async function catchUp(needs: Needs, signal: AbortSignal): Promise<void> {
-  await sweep(needs, signal);
-  await needs.images.store.load();
+  await Promise.all([sweep(needs, signal), needs.images.store.load()]);
 }
 
 async function sweepForEver(needs: Needs, signal: AbortSignal): Promise<void> {
@@ -100,24 +109,51 @@ async function sweepForEver(needs: Needs, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Finds the exits that no event told us of. */
+/** Finds the exits that no event told us of, and the tasks that could not be deleted when they were over. */
 export async function sweep(needs: Needs, signal: AbortSignal): Promise<void> {
   // Taken before the list: a container that starts after it would be missing from the list.
   const running = needs.containers.list().filter(({ state }) => state === 'running');
   const pauses = needs.sandboxes
     .list()
     .filter(({ state, holder }) => state === 'ready' && holder === 'pause');
-  if (running.length + pauses.length === 0) return;
+  const exited = needs.containers.list().filter(({ state }) => state === 'exited');
+  if (running.length + pauses.length + exited.length === 0) return;
   const tasks = new Map((await needs.containerd.tasks.list({ signal })).map((task) => [task.id, task]));
+  const missing: string[] = [];
   for (const { id } of running) {
     const decision = reconcile('running', tasks.get(id) ?? null);
     if (decision.action !== 'mark-exited') continue;
-    needs.log.warn({ containerId: id, exitCode: decision.exitCode }, 'exit found without its event');
-    await recordExit(needs, id, { exitCode: decision.exitCode, exitedAt: decision.exitedAt || nowNs() });
+    if (decision.exit === null) {
+      missing.push(id);
+      continue;
+    }
+    needs.log.warn({ containerId: id, exit: decision.exit }, 'exit found without its event');
+    await recordExit(needs, id, decision.exit);
   }
   for (const { id } of pauses) {
-    const status = tasks.get(id)?.status;
-    if (status === 'running') continue;
-    await onExit(needs, id, { exitCode: 255, exitedAt: nowNs() });
+    const task = tasks.get(id);
+    if (task ? task.status === 'stopped' : await isGone(needs, id, signal)) await onExit(needs, id, null);
+  }
+  for (const { id } of exited) if (tasks.has(id)) await clearTask(needs, id, signal);
+  if (missing.length === 0) return;
+  await sleep(LATE_EVENT_MS, undefined, { signal });
+  await giveUp(needs, missing, signal);
+}
+
+/** Ends the task of a container that counts as exited: its start failed half-way, or its clean-up did. */
+async function clearTask(needs: Needs, id: string, signal: AbortSignal): Promise<void> {
+  using _held = await needs.locks.take(`container/${id}`, signal);
+  if (needs.containers.get(id)?.state !== 'exited' || (await isGone(needs, id, signal))) return;
+  needs.log.warn({ containerId: id }, 'task of an exited container is still there, deleting it');
+  await killAndDelete(needs, id, signal);
+  await closeIo(needs, id);
+}
+
+/** Writes down the end of containers whose task is gone, once no event can tell how they ended. */
+export async function giveUp(needs: TaskNeeds, ids: string[], signal: AbortSignal): Promise<void> {
+  for (const id of ids) {
+    if (needs.containers.get(id)?.state !== 'running' || !(await isGone(needs, id, signal))) continue;
+    needs.log.warn({ containerId: id }, 'container is gone, and nobody saw how it ended');
+    await recordExit(needs, id, null);
   }
 }

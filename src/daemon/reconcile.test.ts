@@ -15,7 +15,7 @@ test.each<[ContainerState, Task['status'] | 'no task', string]>([
   ['running', 'running', 'watch'],
   ['running', 'paused', 'watch'],
   ['running', 'stopped', 'mark-exited'],
-  ['running', 'unknown', 'mark-exited'],
+  ['running', 'unknown', 'watch'],
   ['exited', 'no task', 'keep'],
   ['exited', 'stopped', 'delete-task'],
   ['exited', 'running', 'delete-task'],
@@ -32,9 +32,8 @@ test('exit code and pid come from the task', () => {
   const task = { pid: 7, exitStatus: 3, exitedAt: 9n };
   expect(reconcile('running', { ...task, status: 'stopped' })).toEqual({
     action: 'mark-exited',
-    exitCode: 3,
-    exitedAt: 9n,
+    exit: { exitCode: 3, exitedAt: 9n },
   });
   expect(reconcile('running', { ...task, status: 'running' })).toEqual({ action: 'watch', pid: 7 });
-  expect(reconcile('running', null)).toMatchObject({ exitCode: 255 });
+  expect(reconcile('running', null)).toEqual({ action: 'mark-exited', exit: null });
 });

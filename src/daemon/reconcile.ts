@@ -1,3 +1,4 @@
+import type { Exit } from '../container/exit.ts';
 import type { Task } from '../containerd/tasks.ts';
 import type { ContainerState } from '../store/containers.ts';
 
@@ -5,10 +6,10 @@ import type { ContainerState } from '../store/containers.ts';
 export type Decision =
   /** Nothing to do: both say the same. */
   | { readonly action: 'keep' }
-  /** It runs: follow it, and take its pid from the task. */
+  /** It runs: follow it. The pid is the task's, 0 when its shim does not answer. */
   | { readonly action: 'watch'; readonly pid: number }
-  /** It ended while nobody looked. */
-  | { readonly action: 'mark-exited'; readonly exitCode: number; readonly exitedAt: bigint }
+  /** It ended while nobody looked; null when nobody can say how. */
+  | { readonly action: 'mark-exited'; readonly exit: Exit | null }
   /** It ended and that is written down, but its task is still there. */
   | { readonly action: 'delete-task' }
   /** Creating it, or starting it, was cut off: take back what was made. */
@@ -16,9 +17,6 @@ export type Decision =
   | { readonly action: 'undo-start' }
   /** Removing it was cut off. */
   | { readonly action: 'finish-removal' };
-
-/** The end of a process that nobody saw. */
-export const UNSEEN = { exitCode: 255, exitedAt: 0n };
 
 /**
  * What we wrote down, against what containerd finds. Decides; touches nothing.
@@ -29,6 +27,8 @@ export const UNSEEN = { exitCode: 255, exitedAt: 0n };
  *   running    | mark-exited  | undo-start  | watch    | mark-exited
  *   exited     | keep         | delete-task for all of them
  *   removing   | finish-removal for all of them
+ *
+ * A task that is paused, or whose shim does not answer this moment, counts as running.
  */
 export function reconcile(
   recorded: ContainerState,
@@ -48,7 +48,7 @@ export function reconcile(
         ? ofLiving(task)
         : recorded === 'created'
           ? { action: 'keep' }
-          : { action: 'mark-exited', ...UNSEEN };
+          : { action: 'mark-exited', exit: null };
   }
 }
 
@@ -57,12 +57,11 @@ function ofLiving(task: Pick<Task, 'status' | 'pid' | 'exitStatus' | 'exitedAt'>
     case 'created':
       return { action: 'undo-start' };
     case 'stopped':
-      return { action: 'mark-exited', exitCode: task.exitStatus, exitedAt: task.exitedAt };
+      return { action: 'mark-exited', exit: { exitCode: task.exitStatus, exitedAt: task.exitedAt } };
     case 'running':
     case 'paused':
     case 'pausing':
-      return { action: 'watch', pid: task.pid };
     case 'unknown':
-      return { action: 'mark-exited', ...UNSEEN };
+      return { action: 'watch', pid: task.pid };
   }
 }

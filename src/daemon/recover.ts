@@ -1,19 +1,19 @@
 import type { Logger } from 'pino';
-import { endExec } from '../container/exec.ts';
+import { endExec } from '../container/exec-session.ts';
 import { removeContainer } from '../container/remove.ts';
 import type { TaskNeeds } from '../container/task.ts';
-import { killAndDelete, openIo, recordExit, releaseTask } from '../container/task.ts';
+import { isGone, killAndDelete, openIo, recordExit, releaseTask } from '../container/task.ts';
 import type { Containerd } from '../containerd/client.ts';
 import type { ContainerRecord as ContainerdObject } from '../containerd/containers.ts';
 import type { Task } from '../containerd/tasks.ts';
 import type { Network } from '../host/cni/network.ts';
 import { hasReader } from '../host/fifo.ts';
-import { exists, listDir } from '../host/files.ts';
+import { exists, listDir, removeTree } from '../host/files.ts';
 import { mountsBelow } from '../host/mounts.ts';
 import type { NamespaceThread } from '../host/namespaces.ts';
 import { messageOf } from '../lib/fault.ts';
 import { nowNs } from '../lib/time.ts';
-import { removeSandboxFiles } from '../sandbox/files.ts';
+import { removeSandboxFiles, sandboxFiles } from '../sandbox/files.ts';
 import { ownNamespaces } from '../sandbox/namespaces.ts';
 import { pinsDir, releaseSandbox } from '../sandbox/release.ts';
 import type { Container, ContainerRecord } from '../store/containers.ts';
@@ -91,16 +91,18 @@ async function dropSandbox(needs: RecoverNeeds, id: string, record: SandboxRecor
   await needs.sandboxes.forget(id);
 }
 
-/** After a reboot the namespaces are gone, and without its process a pause sandbox is not ready either. */
+/** After a reboot the namespaces and files are gone, and without its process a pause sandbox is not ready either. */
 async function sandboxAsItIs(needs: RecoverNeeds, sandbox: Sandbox, task: Task | null): Promise<Sandbox> {
   if (sandbox.state !== 'ready') return sandbox;
-  const dir = pinsDir(needs.paths.sandboxState(sandbox.id));
+  const stateDir = needs.paths.sandboxState(sandbox.id);
+  const dir = pinsDir(stateDir);
   const mounted = new Set((await mountsBelow(dir)).map(({ mountPoint }) => mountPoint));
   const own = ownNamespaces(sandbox.config);
   const held =
+    (await exists(sandboxFiles(stateDir, sandbox.config).hosts)) &&
     (!own.network || mounted.has(`${dir}/net`)) &&
     (!own.ipc || mounted.has(`${dir}/ipc`)) &&
-    (sandbox.holder === 'pinned' || task?.status === 'running');
+    (sandbox.holder === 'pinned' || (task !== null && task.status !== 'stopped'));
   if (held) return sandbox;
   needs.log.warn({ sandboxId: sandbox.id }, 'namespaces of a pod sandbox are gone, it is not ready');
   const status: SandboxStatus = { state: 'notready', ips: sandbox.ips, pid: 0 };
@@ -125,7 +127,7 @@ async function recoverContainers(
       const status = await statusOrNull(containers, id, log);
       const container = { ...record, ...NEW_STATUS, ...(status ?? lostStatus(record)), id };
       await recoverContainer(needs, container as Container, {
-        task: tasks.get(id) ?? null,
+        task: tasks.get(id) ?? (await unlistedTask(needs, container)),
         recorded: record !== undefined,
         snapshotter: snapshotters.get(id) ?? '',
       });
@@ -134,9 +136,18 @@ async function recoverContainers(
   return [...ids].filter((id) => records.get(id) !== 'unreadable' && !containers.get(id)).length;
 }
 
+/** The task of a container that ran and is not in the list, when its shim only does not answer. */
+async function unlistedTask(
+  needs: RecoverNeeds,
+  { id, state, pid }: Pick<Container, 'id' | 'state' | 'pid'>,
+): Promise<Task | null> {
+  if (state !== 'running' || (await isGone(needs, id, AbortSignal.timeout(UNDO_MS)))) return null;
+  return { id, execId: '', pid, status: 'unknown', exitStatus: 0, exitedAt: 0n };
+}
+
 /** Of a container whose status file is gone: its task tells whether it runs. */
 function lostStatus(record: ContainerRecord | undefined): Partial<Container> {
-  return record ? { state: 'unknown', reason: 'Unknown', message: 'its status file was lost' } : {};
+  return record ? { state: 'unknown', message: 'its status file was lost' } : {};
 }
 
 async function recoverContainer(
@@ -158,7 +169,6 @@ async function recoverContainer(
         { containerId: id, action: decision.action },
         'clearing a half-made or half-removed container',
       );
-      await killAndDelete(needs, id, late);
       await removeContainer(needs, { ...container, snapshotter: found.snapshotter }, late);
       return;
     case 'undo-start':
@@ -166,14 +176,16 @@ async function recoverContainer(
       await releaseTask(needs, id, late);
       return await put(needs, container, { state: 'created', pid: 0 });
     case 'keep':
-      return needs.containers.put(container);
+      needs.containers.put(container);
+      // A start that was cut off before its task came to be has made the FIFOs.
+      return await removeTree(needs.paths.containerState(id));
     case 'delete-task':
       needs.containers.put(container);
       return await killAndDelete(needs, id, late).then(() => releaseTask(needs, id, late));
     case 'watch':
       await put(needs, container, {
         state: 'running',
-        pid: decision.pid,
+        pid: decision.pid || container.pid,
         startedAt: container.startedAt || nowNs(),
       });
       await endExecs(needs, id);
@@ -185,14 +197,17 @@ async function recoverContainer(
       if (hasReader(`${needs.paths.containerState(id)}/stdout`)) {
         await openIo(needs, container, needs.config.maxLogLineBytes);
       }
-      await recordExit(needs, id, { exitCode: decision.exitCode, exitedAt: decision.exitedAt || nowNs() });
+      await recordExit(needs, id, decision.exit);
     }
   }
 }
 
 async function put(needs: RecoverNeeds, container: Container, change: Partial<Container>): Promise<void> {
   needs.containers.put(container);
-  await needs.containers.setStatus(container.id, change);
+  await needs.containers.setStatus(container.id, change).catch((err: unknown) => {
+    // It is found out again at the next start. A full disk must not leave the output unread.
+    needs.log.warn({ err, containerId: container.id }, 'could not write down how a container was found');
+  });
 }
 
 /** Execs whose caller went away with the cristal that served them: their directories tell their ids. */

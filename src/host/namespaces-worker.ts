@@ -8,11 +8,13 @@ import {
   CLONE_NEWIPC,
   CLONE_NEWNET,
   CLONE_NEWUTS,
+  close,
   MNT_DETACH,
   MS_BIND,
   mount,
   sethostname,
   setns,
+  tcpSocket,
   UMOUNT_NOFOLLOW,
   umount2,
   unshare,
@@ -81,6 +83,39 @@ function goHome(kind: Kind): void {
   }
 }
 
+/** What namespaces.ts asks for: see NamespaceThread.openSocket. */
+export interface SocketOrder {
+  netns: string;
+  family: 4 | 6;
+}
+
+/** A socket belongs to the namespace it was made in, so all that comes after can be done from home. */
+function openSocket({ netns, family }: SocketOrder): number {
+  let socket = -1;
+  try {
+    enterNetwork(netns);
+    try {
+      socket = tcpSocket(family);
+    } finally {
+      goHome('net');
+    }
+    return socket;
+  } catch (error) {
+    if (socket !== -1) close(socket);
+    if (error instanceof ThreadSpoiled) throw error;
+    throw hostFault(`open a tcp${family} socket in ${netns}`, error);
+  }
+}
+
+function enterNetwork(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    setns(fd, CLONE_NEWNET);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 function bindOwn(kind: Kind, path: string): void {
   mount(path, { source: `/proc/thread-self/ns/${kind}`, type: null, flags: MS_BIND, data: null });
 }
@@ -141,5 +176,5 @@ serveCalls(parentPort, handlers());
 export type NamespaceCalls = ReturnType<typeof handlers>;
 
 function handlers() {
-  return { ready: () => null, pin, unpin };
+  return { ready: () => null, pin, unpin, openSocket };
 }

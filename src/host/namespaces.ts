@@ -28,6 +28,11 @@ export interface NamespaceThread extends AsyncDisposable {
   pin(request: PinRequest): Promise<void>;
   /** Removes whatever of the three pins is there, and `dir` when nothing else is in it. Idempotent. */
   unpin(dir: string): Promise<void>;
+  /**
+   * Makes a non-blocking TCP socket in the network namespace at path `netns`. Answers its descriptor,
+   * which the caller owns and which Node knows nothing of until a net.Socket takes it.
+   */
+  openSocket(netns: string, family: 4 | 6): Promise<number>;
 }
 
 /** Starts the thread; resolves when it is ready. */
@@ -36,8 +41,8 @@ export async function startNamespaceThread(log: Logger): Promise<NamespaceThread
   await calls.call('ready', undefined);
 
   // One at a time: should the thread end in the middle of one, the others go to the next thread.
-  let tail: Promise<void> = Promise.resolve();
-  const inTurn = (act: () => Promise<void>): Promise<void> => {
+  let tail: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
     const turn = tail.then(act);
     tail = turn.catch(() => {}); // its caller gets the error
     return turn;
@@ -48,7 +53,10 @@ export async function startNamespaceThread(log: Logger): Promise<NamespaceThread
       const order = orderFor(request);
       await inTurn(() => calls.call('pin', order));
     },
-    unpin: (dir) => inTurn(() => calls.call('unpin', dir)),
+    async unpin(dir) {
+      await inTurn(() => calls.call('unpin', dir));
+    },
+    openSocket: (netns, family) => inTurn(() => calls.call('openSocket', { netns, family })),
     [Symbol.asyncDispose]: () => calls[Symbol.asyncDispose](),
   };
 }

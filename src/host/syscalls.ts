@@ -24,7 +24,10 @@ export const UMOUNT_NOFOLLOW = 0x8;
 
 const F_SETPIPE_SZ = 1031;
 const AF_INET = 2;
+const AF_INET6 = 10;
 const SOCK_DGRAM_CLOEXEC = 0x8_0002;
+/** SOCK_STREAM with SOCK_NONBLOCK and SOCK_CLOEXEC. */
+const SOCK_TCP = 0x8_0801;
 const SIOCGIFFLAGS = 0x8913;
 const SIOCSIFFLAGS = 0x8914;
 const IFF_UP = 0x1;
@@ -118,6 +121,19 @@ export function bringUp(device: string): void {
   } finally {
     c.close(fd);
   }
+}
+
+/**
+ * Makes a TCP socket in this thread's network namespace, where it stays whichever thread uses it.
+ * Non-blocking. The caller owns the descriptor, of which Node knows nothing.
+ */
+export function tcpSocket(family: 4 | 6): number {
+  return check('socket', `tcp${family}`, family === 4 ? AF_INET : AF_INET6, SOCK_TCP, 0);
+}
+
+/** Closes a descriptor that Node knows nothing of. */
+export function close(fd: number): void {
+  check('close', `${fd}`, fd);
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { MessagePort } from 'node:worker_threads';
+import type { MessagePort, Transferable } from 'node:worker_threads';
 import { Worker } from 'node:worker_threads';
 
 import type { Logger } from 'pino';
@@ -55,10 +55,14 @@ export class WorkerCalls<Served extends Handlers> implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Runs handler `name` in the thread. Fails with its Fault, or with `unavailable` when the thread ends. */
+  /**
+   * Runs handler `name` in the thread. Fails with its Fault, or with `unavailable` when the thread ends.
+   * @param transfer what of the argument the thread takes over, such as a port.
+   */
   call<Name extends keyof Served & string>(
     name: Name,
     argument: Parameters<Served[Name]>[0],
+    transfer: Transferable[] = [],
   ): Promise<Awaited<ReturnType<Served[Name]>>> {
     if (this.#disposed) return Promise.reject(new Fault('unavailable', `${name}: the thread was stopped`));
     const worker = this.#running();
@@ -66,8 +70,7 @@ export class WorkerCalls<Served extends Handlers> implements AsyncDisposable {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#pending.set(id, { resolve, reject });
     worker.ref();
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-    worker.postMessage({ id, name, argument } satisfies Request);
+    worker.postMessage({ id, name, argument } satisfies Request, transfer);
     return promise as Promise<Awaited<ReturnType<Served[Name]>>>;
   }
 

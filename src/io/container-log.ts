@@ -3,6 +3,7 @@ import { readFifo } from './fifo-stream.ts';
 import { Framer } from './framer.ts';
 import type { LogWriterEvents } from './log-writer.ts';
 import { openLogWriter } from './log-writer.ts';
+import type { Tap } from './tap.ts';
 import { timestamp } from './timestamp.ts';
 
 /** Whose output goes where. */
@@ -28,6 +29,8 @@ export interface ContainerLog {
   reopen(): Promise<void>;
   /** Resolves when every FIFO is at its end and all is written. */
   drained(): Promise<void>;
+  /** Gives `tap` all that is read from now on, and its end. Answers how to take it off again. */
+  attach(tap: Tap): () => void;
   /** Stops reading, writes what was read, releases everything. Idempotent. */
   close(): Promise<void>;
 }
@@ -42,9 +45,14 @@ export async function openContainerLog(target: LogTarget, events: ContainerLogEv
     },
   });
   const ends: Promise<void>[] = [];
+  const taps = new Set<Tap>();
+  let ended = false;
   const follow = (name: 'stdout' | 'stderr', fifo: string) => {
     const framer = new Framer(name, target.maxLineBytes);
-    const onChunk = (chunk: Buffer) => writer.write(framer.frame(chunk, timestamp()));
+    const onChunk = (chunk: Buffer) => {
+      for (const tap of taps) tap.take(name, chunk);
+      return writer.write(framer.frame(chunk, timestamp()));
+    };
     const stream = readFifo(fifo, { onChunk, onError: (error) => events.onReadError(error) });
     streams.push(stream);
     ends.push(stream.ended.then(() => void writer.write(framer.finish(timestamp()))));
@@ -57,10 +65,19 @@ export async function openContainerLog(target: LogTarget, events: ContainerLogEv
     await writer.close();
     throw error;
   }
-  const drained = Promise.all(ends).then(() => writer.flushed());
+  const drained = Promise.all(ends).then(() => {
+    ended = true;
+    for (const tap of taps) tap.end();
+    return writer.flushed();
+  });
   return {
     reopen: () => writer.reopen(),
     drained: () => drained,
+    attach(tap) {
+      taps.add(tap);
+      if (ended) tap.end();
+      return () => taps.delete(tap);
+    },
     async close() {
       for (const stream of streams) stream[Symbol.dispose]();
       await drained;

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 
-import { openFifoReader } from '../host/fifo.ts';
+import { openFifoReader, openFifoWriter } from '../host/fifo.ts';
 
 /** The reading end of one FIFO. Disposing it closes the descriptor, and ends it too. */
 export interface FifoStream extends Disposable {
@@ -55,4 +55,12 @@ export function readFifo(path: string, reader: FifoReader): FifoStream {
       socket.destroy();
     },
   };
+}
+
+/**
+ * Opens a FIFO to write to, by the event loop of this thread. Ending it flushes, then closes the
+ * descriptor. Fails with `failed_precondition` while the FIFO has no reader.
+ */
+export function writeFifo(path: string): Socket {
+  return new Socket({ fd: openFifoWriter(path), readable: false, writable: true });
 }

@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { MessagePort } from 'node:worker_threads';
 import { parentPort } from 'node:worker_threads';
 import { hostFault } from '../host/errno.ts';
 import { logTo, serveCalls } from '../host/worker-calls.ts';
 import { Fault } from '../lib/fault.ts';
 import type { ContainerLog, LogTarget } from './container-log.ts';
 import { openContainerLog } from './container-log.ts';
+import type { StreamName } from './tap.ts';
+import { createTap } from './tap.ts';
 
 // The one thread that moves all containers' output to their log files. What waits in it waits for
 // one container: each has its own queue, and FIFOs are read by the event loop.
@@ -52,13 +55,32 @@ async function drained({ id, ms }: { id: string; ms: number }): Promise<boolean>
   }
 }
 
+/** What is read from now on goes to `to` as well, which acknowledges it: see tap.ts. */
+async function attach({ id, to, wanted }: AttachOrder): Promise<void> {
+  try {
+    const found = logs.get(id);
+    if (!found) throw new Fault('failed_precondition', `output of ${id} is not open`);
+    const detach = (await found).attach(createTap(to, wanted));
+    to.on('close', detach);
+  } catch (error) {
+    to.close();
+    throw error;
+  }
+}
+
+interface AttachOrder {
+  id: string;
+  to: MessagePort;
+  wanted: StreamName[];
+}
+
 async function close(id: string): Promise<void> {
   const found = logs.get(id);
   logs.delete(id);
   await (await found?.catch(() => null))?.close(); // its failure went to the one who opened it
 }
 
-const handlers = { ready: () => null, open, reopen, drained, close };
+const handlers = { ready: () => null, open, reopen, drained, attach, close };
 
 /** What this thread serves: its type is what log-pump.ts calls. */
 export type LogPumpCalls = typeof handlers;

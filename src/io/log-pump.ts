@@ -1,6 +1,9 @@
+import { MessageChannel } from 'node:worker_threads';
 import type { Logger } from 'pino';
 
 import { WorkerCalls } from '../host/worker-calls.ts';
+import type { Attachment, OutputSinks } from './attachment.ts';
+import { receiveOutput, wantedStreams } from './attachment.ts';
 import type { LogTarget } from './container-log.ts';
 import type { LogPumpCalls } from './log-pump-worker.ts';
 
@@ -19,6 +22,11 @@ export interface LogPump extends AsyncDisposable {
   reopen(id: string): Promise<void>;
   /** True when all FIFOs are at their end and the log is written, or nothing is open; false after `ms`. */
   drained(id: string, ms: number): Promise<boolean>;
+  /**
+   * Copies the output of `id` from now on to `sinks`. One that does not keep up is let go, and never
+   * slows the log, the container or another. `failed_precondition` when `id` is not open.
+   */
+  attach(id: string, sinks: OutputSinks): Promise<Attachment>;
   /** Stops reading, writes what was read, releases all. Idempotent. */
   close(id: string): Promise<void>;
 }
@@ -56,6 +64,17 @@ export async function startLogPump(log: Logger): Promise<LogPump> {
     },
     reopen: (id) => calls.call('reopen', id),
     drained: (id, ms) => calls.call('drained', { id, ms }),
+    async attach(id, sinks) {
+      const { port1, port2 } = new MessageChannel();
+      const attachment = receiveOutput(id, port1, sinks);
+      try {
+        await calls.call('attach', { id, to: port2, wanted: wantedStreams(sinks) }, [port2]);
+        return attachment;
+      } catch (error) {
+        attachment[Symbol.dispose]();
+        throw error;
+      }
+    },
     async close(id) {
       targets.delete(id);
       await calls.call('close', id);

@@ -31,6 +31,14 @@ export function isCode(error: unknown, code: FaultCode): boolean {
   return codeOf(error) === code;
 }
 
+/**
+ * For the way out of a handler. The kubelet takes `not_found` to mean that the pod or container that it
+ * asked about is gone, so one that is about anything else becomes `internal`.
+ */
+export function innerFault(error: unknown): unknown {
+  return isCode(error, 'not_found') ? new Fault('internal', messageOf(error), { cause: error }) : error;
+}
+
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -14,3 +14,8 @@ test('bytes and nanoseconds survive', () => {
   };
   expect(decodeJson(encodeJson(value))).toEqual(value);
 });
+
+test('keys of a pod that look like our own marks stay what they are', () => {
+  const labels = { $int: '5', $bytes: 'x', $$: 'y', plain: 'z' };
+  expect(decodeJson(encodeJson({ labels }))).toEqual({ labels });
+});

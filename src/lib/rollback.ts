@@ -1,3 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isCode } from './fault.ts';
+
 /** Takes back one step. Must treat "already gone" as done: it may run although its step never did. */
 export type Undo = (signal: AbortSignal) => unknown;
 
@@ -6,6 +9,10 @@ export type OnStuck = (step: string, error: unknown) => unknown;
 
 /** How long all undos of one rollback may take together, in milliseconds. */
 const ROLLBACK_MS = 60_000;
+
+/** An undo that finds its service away is tried again: a restart takes a moment. In milliseconds. */
+const RETRY_FOR_MS = 5_000;
+const RETRY_PAUSE_MS = 100;
 
 /**
  * The undos of a call that acts in steps, run in reverse unless `commit()` was reached.
@@ -29,15 +36,29 @@ export class Rollback implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#undos.length === 0) return;
     // Not the caller's signal. It has often fired by now, and is why we are here.
     const signal = AbortSignal.timeout(ROLLBACK_MS);
     for (const { step, undo } of this.#undos) {
       try {
-        await undo(signal);
+        await insist(undo, signal);
       } catch (error) {
         await this.#onStuck(step, error);
         return; // older resources carry this one: stop here
       }
     }
+  }
+}
+
+async function insist(undo: Undo, signal: AbortSignal): Promise<void> {
+  const end = performance.now() + RETRY_FOR_MS;
+  for (;;) {
+    try {
+      await undo(signal);
+      return;
+    } catch (error) {
+      if (!isCode(error, 'unavailable') || performance.now() > end) throw error;
+    }
+    await sleep(RETRY_PAUSE_MS);
   }
 }

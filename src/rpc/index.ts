@@ -1,6 +1,7 @@
 import type { ImageServiceHandlers } from '../gen/runtime/v1/ImageService.ts';
 import type { RuntimeServiceHandlers } from '../gen/runtime/v1/RuntimeService.ts';
-import type { ServiceHandlers } from '../lib/call.ts';
+import type { Call, ServiceHandlers } from '../lib/call.ts';
+import { innerFault } from '../lib/fault.ts';
 import { containerStatus } from './container/container-status.ts';
 import { createContainer } from './container/create-container.ts';
 import { execSync } from './container/exec-sync.ts';
@@ -32,6 +33,17 @@ function bind<N, Rest extends unknown[], Res>(handler: (needs: N, ...rest: Rest)
   return (...rest: Rest): Res => handler(needs, ...rest);
 }
 
+/** As `bind`, for a handler to which "no such id" is never the answer. */
+function bindSure<N, Req, Res>(handler: (needs: N, request: Req, call: Call) => Promise<Res>, needs: N) {
+  return async (request: Req, call: Call): Promise<Res> => {
+    try {
+      return await handler(needs, request, call);
+    } catch (error) {
+      throw innerFault(error);
+    }
+  };
+}
+
 /** Every RPC of RuntimeService. A new one in the proto does not compile until it has a line here. */
 export function runtimeHandlers(services: Services): ServiceHandlers<RuntimeServiceHandlers> {
   return {
@@ -40,9 +52,9 @@ export function runtimeHandlers(services: Services): ServiceHandlers<RuntimeServ
     RuntimeConfig: bind(runtimeConfig, services),
     UpdateRuntimeConfig: unimplemented,
 
-    RunPodSandbox: bind(runPodSandbox, services),
-    StopPodSandbox: bind(stopPodSandbox, services),
-    RemovePodSandbox: bind(removePodSandbox, services),
+    RunPodSandbox: bindSure(runPodSandbox, services),
+    StopPodSandbox: bindSure(stopPodSandbox, services),
+    RemovePodSandbox: bindSure(removePodSandbox, services),
     PodSandboxStatus: bind(podSandboxStatus, services),
     ListPodSandbox: bind(listPodSandbox, services),
     StreamPodSandboxes: unimplemented,
@@ -50,8 +62,8 @@ export function runtimeHandlers(services: Services): ServiceHandlers<RuntimeServ
 
     CreateContainer: bind(createContainer, services),
     StartContainer: bind(startContainer, services),
-    StopContainer: bind(stopContainer, services),
-    RemoveContainer: bind(removeContainer, services),
+    StopContainer: bindSure(stopContainer, services),
+    RemoveContainer: bindSure(removeContainer, services),
     ListContainers: bind(listContainers, services),
     StreamContainers: unimplemented,
     ContainerStatus: bind(containerStatus, services),

@@ -36,8 +36,8 @@ export interface Services {
   readonly locks: KeyedLock;
   readonly operations: Operations;
   readonly exits: ExitWaiters;
-  /** The pid of each container that was sent its stop signal. */
-  readonly stopping: Map<string, number>;
+  /** The containers that were sent their stop signal and have not exited yet. */
+  readonly stopping: Set<string>;
   /** The root file system of pause containers. */
   readonly pauseRoot: string;
   /** Id of the lease that holds the snapshots of containers in the making. */

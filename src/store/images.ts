@@ -27,22 +27,21 @@ export function createImageStore(
   containerd: Pick<Containerd, 'images' | 'content'>,
   log: Logger,
 ): ImageStore {
-  const entries = new Map<string, Entry>();
+  let entries = new Map<string, Entry>();
   let images: Map<string, Image> | null = null;
   // Two looks at one name may overtake each other, and the older one must not win.
   let last: Promise<unknown> = Promise.resolve();
 
-  const put = async (record: ImageRecord): Promise<void> => {
-    images = null;
+  const put = async (record: ImageRecord, into: Map<string, Entry>): Promise<void> => {
     try {
-      const known = [...entries.values()].find(
+      const known = [...into.values(), ...entries.values()].find(
         (entry) => entry.record.target.digest === record.target.digest,
       );
       const facts = known?.facts ?? (await readFacts(containerd, record));
-      entries.set(record.name, { record, facts });
+      into.set(record.name, { record, facts });
     } catch (err) {
       if (isCode(err, 'unavailable') || isCode(err, 'cancelled')) throw err;
-      entries.delete(record.name);
+      into.delete(record.name);
       log.warn({ err, image: record.name }, 'image left out: it cannot be read');
     }
     images = null;
@@ -63,19 +62,23 @@ export function createImageStore(
     refresh: (name) =>
       inOrder(async () => {
         const record = await containerd.images.get(name);
-        if (record !== null) return await put(record);
-        entries.delete(name);
+        if (record === null) entries.delete(name);
+        else await put(record, entries);
         images = null;
       }),
     load: () =>
       inOrder(async () => {
         const records = await containerd.images.list();
-        entries.clear();
-        images = null;
+        // Beside the old ones, so that nobody meets half of them.
+        const loaded = new Map<string, Entry>();
         const reader = async () => {
-          for (let record = records.pop(); record !== undefined; record = records.pop()) await put(record);
+          for (let record = records.pop(); record !== undefined; record = records.pop()) {
+            await put(record, loaded);
+          }
         };
         await Promise.all(Array.from({ length: READERS }, reader));
+        entries = loaded;
+        images = null;
       }),
   };
 }

@@ -1,4 +1,5 @@
 import type { ContainerRecord as ContainerdObject, Containers } from '../containerd/containers.ts';
+import type { CallOptions } from '../containerd/connection.ts';
 import type { TypedAny } from '../containerd/typed-any.ts';
 import { ensureDir, readText, removeTree, writeFileAtomic } from '../host/files.ts';
 import { IndexById } from './index-by-id.ts';
@@ -52,14 +53,13 @@ export class RecordStore<
   }
 
   /** Writes the record into containerd's metadata store. */
-  async saveRecord(record: R, object: ObjectFields): Promise<void> {
+  async saveRecord(record: R, object: ObjectFields, options?: CallOptions): Promise<void> {
     const kept = Object.fromEntries(this.#kind.recordKeys.map((key) => [key, record[key]]));
-    await this.#objects.create({
-      ...object,
-      id: record.id,
-      createdAt: record.createdAt,
-      extensions: { [this.#kind.extension]: packRecord(`cristal.dev/${this.#kind.extension}`, kept) },
-    });
+    const extensions = { [this.#kind.extension]: packRecord(`cristal.dev/${this.#kind.extension}`, kept) };
+    await this.#objects.create(
+      { ...object, id: record.id, createdAt: record.createdAt, extensions },
+      options,
+    );
   }
 
   /** The record on a containerd object, null when it is none of ours. Throws Fault data_loss. */
@@ -75,8 +75,8 @@ export class RecordStore<
   }
 
   /** Deletes the record in containerd. Already gone is done. */
-  async deleteRecord(id: string): Promise<void> {
-    await this.#objects.delete(id);
+  async deleteRecord(id: string, options?: CallOptions): Promise<void> {
+    await this.#objects.delete(id, options);
   }
 
   /** Forgets what is outside containerd: the status file, then the index. Already gone is done. */

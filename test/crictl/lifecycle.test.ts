@@ -38,15 +38,10 @@ describe.each(containerdVersions)('crictl against containerd %s', (version) => {
     beforeAll(async () => {
       world = await createWorld(version);
       await world.crictl.text('pull', world.image);
-      clean = await state();
+      clean = await snapshot(world);
       podFile = world.podFile({ name: 'life', labels: { app: 'life' } });
     });
     afterAll(async () => await world?.[Symbol.asyncDispose]());
-
-    async function state(): Promise<Snapshot> {
-      const { containerd, cni, cristal } = world;
-      return await snapshot(cristal === null ? { containerd, cni } : { containerd, cni, cristal });
-    }
 
     test('version', async () => {
       const text = await world.crictl.text('version');
@@ -196,9 +191,7 @@ describe.each(containerdVersions)('crictl against containerd %s', (version) => {
       await world.crictl.text('rmp', pod);
       expect((await world.crictl.json<{ items: Listed[] }>('pods')).items).toEqual([]);
       expect(await listed('ps', '-a')).toEqual([]);
-      const { containerd, cni, cristal } = world;
-      const all = cristal === null ? { containerd, cni } : { containerd, cni, cristal };
-      expect(await leaksSince(clean, all)).toEqual([]);
+      expect(await leaksSince(clean, world)).toEqual([]);
     });
   });
 });

@@ -8,9 +8,10 @@ import type { Crictl } from '../fixtures/crictl.ts';
 import { createCrictl } from '../fixtures/crictl.ts';
 import type { PrivateCristal } from '../fixtures/cristal.ts';
 import { startCristal } from '../fixtures/cristal.ts';
+import { removeCgroups } from '../fixtures/host-state.ts';
 import { busyboxImage, pushImage } from '../fixtures/images.ts';
 import { startRegistry } from '../fixtures/registry.ts';
-import { removeScratch, scratchDir, tag } from '../fixtures/scratch.ts';
+import { MARK, removeScratch, scratchDir, tag } from '../fixtures/scratch.ts';
 import type { ContainerdVersion } from '../fixtures/tools.ts';
 
 /**
@@ -24,8 +25,10 @@ export interface CrictlWorld extends AsyncDisposable {
   crictl: Crictl;
   containerd: PrivateContainerd;
   cni: PrivateCni;
-  /** Null with CRISTAL_TEST_BUILTIN. */
-  cristal: PrivateCristal | null;
+  /** Undefined with CRISTAL_TEST_BUILTIN. */
+  cristal?: PrivateCristal;
+  /** The cgroup parent of every pod. */
+  cgroup: string;
   /** A busybox image in the world's registry, not pulled yet: by tag, and by digest. */
   image: string;
   imageByDigest: string;
@@ -38,6 +41,7 @@ export interface CrictlWorld extends AsyncDisposable {
 
 export interface PodOverrides {
   name?: string;
+  linux?: object;
   [key: string]: unknown;
 }
 
@@ -48,6 +52,8 @@ export async function createWorld(
 ): Promise<CrictlWorld> {
   await using started = new AsyncDisposableStack();
   const dir = started.adopt(scratchDir('crictl'), removeScratch);
+  const cgroup = `/${MARK}-${tag()}`;
+  started.defer(() => removeCgroups(cgroup));
   const registry = started.use(await startRegistry());
   const cni = started.use(createCni(options));
   const built = await busyboxImage({ config: { Env: ['PATH=/bin'], Cmd: ['sleep', '3600'] } });
@@ -58,18 +64,19 @@ export async function createWorld(
   const pauseImage = `${repo}:1`;
   const forCri = { cri: usesBuiltin, cniConfDir: cni.confDir, certsDir, pauseImage };
   const containerd = started.use(await startContainerd({ version, ...forCri }));
-  const cristal = usesBuiltin ? null : started.use(await startCristal({ containerd, cni, certsDir }));
+  const cristal = usesBuiltin ? undefined : started.use(await startCristal({ containerd, cni, certsDir }));
 
   const files = started.move();
   return {
     crictl: createCrictl(cristal?.address ?? containerd.address),
     containerd,
     cni,
-    cristal,
+    ...(cristal === undefined ? {} : { cristal }),
+    cgroup,
     image: `${repo}:1`,
     imageByDigest: `${repo}@${digest}`,
     imageId: built.configDigest,
-    podFile: (overrides) => writePod(dir, overrides),
+    podFile: (overrides) => writePod({ dir, cgroup }, overrides),
     containerFile: (name, command, overrides) =>
       writeConfig(dir, {
         metadata: { name },
@@ -83,12 +90,18 @@ export async function createWorld(
   };
 }
 
-function writePod(dir: string, overrides: PodOverrides = {}): string {
-  const { name = `pod-${tag()}`, ...rest } = overrides;
+function writePod({ dir, cgroup }: { dir: string; cgroup: string }, overrides: PodOverrides = {}): string {
+  const { name = `pod-${tag()}`, linux = {}, ...rest } = overrides;
   const logs = join(dir, `logs-${name}`);
   mkdirSync(logs, { recursive: true });
   const metadata = { name, namespace: 'default', uid: `uid-${name}`, attempt: 0 };
-  return writeConfig(dir, { metadata, hostname: name, log_directory: logs, linux: {}, ...rest });
+  return writeConfig(dir, {
+    metadata,
+    hostname: name,
+    log_directory: logs,
+    linux: { cgroup_parent: cgroup, ...linux },
+    ...rest,
+  });
 }
 
 function writeConfig(dir: string, config: object): string {

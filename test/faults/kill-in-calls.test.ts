@@ -95,7 +95,8 @@ describe.each(containerdVersions)('cristal killed with -9 over containerd %s', (
     }
 
     async function hold(of: string, when: Place[1]): Promise<void> {
-      if (!of.startsWith('CNI ')) return await world.proxy.rule({ method: of, when, action: 'hang', times: 1 }).hit;
+      if (!of.startsWith('CNI '))
+        return await world.proxy.rule({ method: of, when, action: 'hang', times: 1 }).hit;
       world.fake.fault(of.slice(4) as 'ADD' | 'DEL', when === 'before' ? 'hang' : 'hang-after');
       await eventually(() => world.fake.hanging().length > 0, 10_000);
     }

@@ -164,13 +164,21 @@ export async function createFaultWorld(version: ContainerdVersion): Promise<Faul
     heal: async () => {
       proxy.clearRules();
       for (const command of ['ADD', 'DEL', 'CHECK', 'GC'] as const) fake.fault(command, null);
+      if (containerd.pid() === 0) await containerd.resume();
       if (!cristal.isRunning()) await cristal.resume();
+      await eventually(async () => await isReady(cri));
       for (const { id } of (await cri.runtime.listPodSandbox({})).items) {
         await cri.runtime.removePodSandbox({ podSandboxId: id });
       }
     },
     [Symbol.asyncDispose]: async () => await files.disposeAsync(),
   };
+}
+
+/** True when the runtime and the network are ready, as the kubelet asks for it. */
+export async function isReady(cri: CriClient): Promise<boolean> {
+  const { status } = await cri.runtime.status({});
+  return status?.conditions.every((condition) => condition.status) ?? false;
 }
 
 /** The error of a call that has to fail; it throws when the call does not. */

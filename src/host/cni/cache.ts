@@ -35,8 +35,12 @@ export class AttachmentCache {
     this.#dir = dir;
   }
 
+  /** One cache at a time may be open on a directory. */
   static async open(dir: string): Promise<AttachmentCache> {
     await ensureDir(dir, 0o700);
+    // A daemon that was killed while it wrote leaves the file under its temporary name.
+    const halfWritten = (await listDir(dir)).filter((name) => !name.endsWith(SUFFIX));
+    await Promise.all(halfWritten.map((name) => rm(join(dir, name), { force: true })));
     return new AttachmentCache(dir);
   }
 

@@ -1,8 +1,9 @@
 import type { ContainerStatusRequest__Output as Request } from '../../gen/runtime/v1/ContainerStatusRequest.ts';
 import type { ContainerStatusResponse as Response } from '../../gen/runtime/v1/ContainerStatusResponse.ts';
 import type { Call } from '../../lib/call.ts';
+import { during, innerFault } from '../../lib/fault.ts';
 import type { Container } from '../../store/containers.ts';
-import { specFrom } from '../oci-any.ts';
+import { specFrom } from '../../container/oci-any.ts';
 import type { Services } from '../services.ts';
 import { toStatus } from './status.ts';
 
@@ -18,7 +19,9 @@ export async function containerStatus(needs: Needs, request: Request, call: Call
 
 async function verboseInfo(needs: Needs, container: Container, { signal }: Call): Promise<object> {
   const { id, sandboxId, pid, state, snapshotter, runtimeHandler, config } = container;
-  const { spec, runtime } = await needs.containerd.containers.get(id, { signal });
+  const { spec, runtime } = await needs.containerd.containers.get(id, { signal }).catch((error: unknown) => {
+    throw during('read the container from containerd', innerFault(error));
+  });
   return {
     sandboxID: sandboxId,
     pid,

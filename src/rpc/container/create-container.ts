@@ -1,24 +1,27 @@
 import { runtimeNamed } from '../../config/runtimes.ts';
+import type { RemoveNeeds } from '../../container/remove.ts';
+import { removeContainer } from '../../container/remove.ts';
 import type { ContainerConfig__Output as ContainerConfig } from '../../gen/runtime/v1/ContainerConfig.ts';
 import type { CreateContainerRequest__Output as Request } from '../../gen/runtime/v1/CreateContainerRequest.ts';
 import type { CreateContainerResponse as Response } from '../../gen/runtime/v1/CreateContainerResponse.ts';
 import type { Image } from '../../image/image.ts';
 import type { Call } from '../../lib/call.ts';
-import { during, Fault } from '../../lib/fault.ts';
+import { during, Fault, innerFault } from '../../lib/fault.ts';
 import { newId } from '../../lib/id.ts';
 import { encodeJson } from '../../lib/json.ts';
 import { Rollback } from '../../lib/rollback.ts';
+import { nowNs } from '../../lib/time.ts';
 import type { Container, ContainerStatus } from '../../store/containers.ts';
 import { containerName, NEW_STATUS } from '../../store/containers.ts';
 import type { Sandbox } from '../../store/sandboxes.ts';
-import { specAny } from '../oci-any.ts';
+import { specAny } from '../../container/oci-any.ts';
 import type { Operation } from '../operations.ts';
 import { runtimeOptions } from '../runtime-options.ts';
 import type { Services } from '../services.ts';
 import type { DraftNeeds } from './draft.ts';
 import { draftContainer, gatherMachine } from './draft.ts';
 
-type Needs = DraftNeeds & Pick<Services, 'images' | 'lease' | 'locks' | 'log' | 'operations'>;
+type Needs = DraftNeeds & RemoveNeeds & Pick<Services, 'containerd' | 'images' | 'operations'>;
 
 interface Order {
   readonly name: string;
@@ -31,6 +34,7 @@ export async function createContainer(needs: Needs, request: Request, call: Call
   const { config } = request;
   if (!config?.metadata?.name) throw new Fault('invalid_argument', 'config.metadata.name is required');
   if (!config.image?.image) throw new Fault('invalid_argument', 'config.image is required');
+  if (config.CDIDevices.length > 0) throw new Fault('unimplemented', 'CDI devices are not served yet');
   const sandbox = needs.sandboxes.mustFind(request.podSandboxId);
   const name = containerName(config.metadata, sandbox.id);
   const fingerprint = encodeJson(config);
@@ -41,7 +45,11 @@ export async function createContainer(needs: Needs, request: Request, call: Call
     operation.stage('wait for the pod sandbox');
     using _shared = await needs.locks.share(`sandbox/${sandbox.id}`, operation.signal);
     const known = needs.containers.byName(name);
-    if (known) return { containerId: finishedBefore(known, fingerprint).id };
+    if (known?.state === 'unknown') {
+      operation.stage('remove what is left of an earlier try');
+      using _held = await needs.locks.take(`container/${known.id}`, operation.signal);
+      await removeContainer(needs, known, operation.signal);
+    } else if (known) return { containerId: finishedBefore(known, fingerprint).id };
 
     const ready = needs.sandboxes.get(sandbox.id)?.state === 'ready';
     if (!ready) throw new Fault('failed_precondition', `pod sandbox "${sandbox.id}" is not ready`);
@@ -52,7 +60,11 @@ export async function createContainer(needs: Needs, request: Request, call: Call
         'failed_precondition',
         `image "${config.image?.image}" is not on this node; pull it first`,
       );
-    return { containerId: await create(needs, { name, config, sandbox, image }, operation) };
+    try {
+      return { containerId: await create(needs, { name, config, sandbox, image }, operation) };
+    } catch (error) {
+      throw innerFault(error);
+    }
   });
 }
 
@@ -70,6 +82,29 @@ function finishedBefore(known: Container, fingerprint: string): Container {
   return known;
 }
 
+/** A container that never was: its making failed, and so did taking it back. */
+function leftover(id: string, { name, config, sandbox, image }: Order, snapshotter: string): Container {
+  return {
+    ...NEW_STATUS,
+    state: 'unknown',
+    reason: 'CreateError',
+    message: 'creating it failed, and so did undoing that; remove it',
+    id,
+    name,
+    sandboxId: sandbox.id,
+    config,
+    runtimeHandler: sandbox.runtimeHandler,
+    imageId: image.id,
+    imageRef: image.id,
+    logPath: '',
+    stopSignal: 'SIGNAL_SIGTERM',
+    user: null,
+    snapshotter,
+    cgroupsPath: '',
+    createdAt: nowNs(),
+  };
+}
+
 async function create(needs: Needs, order: Order, { signal, stage }: Operation): Promise<string> {
   const { containers, containerd, lease, log } = needs;
   const { config, sandbox, image } = order;
@@ -78,7 +113,9 @@ async function create(needs: Needs, order: Order, { signal, stage }: Operation):
   const snapshotter = runtime.snapshotter || needs.config.containerd.snapshotter;
 
   await using work = new Rollback((step, err) => {
+    // What could not be freed stays listed, so that RemoveContainer, or the same call again, can.
     log.error({ err, containerId: id, step }, 'rollback stuck');
+    containers.put(leftover(id, order, snapshotter));
   });
 
   stage('write intent');
@@ -89,11 +126,11 @@ async function create(needs: Needs, order: Order, { signal, stage }: Operation):
   await needs.images.ensureUnpacked(image, snapshotter, signal);
 
   stage('prepare snapshot');
-  work.onFailure('snapshot', (late) => containerd.snapshots.remove(snapshotter, id, { signal: late }));
+  work.onFailure('snapshot', (late) => containerd.snapshots.remove(snapshotter, id, { signal: late, lease }));
   const rootfs = await containerd.snapshots
     .prepare(snapshotter, id, image.chainId, {}, { signal, lease })
     .catch((error: unknown) => {
-      throw during(`prepare snapshot of image ${image.id}`, error, 'internal');
+      throw during(`prepare snapshot of image ${image.id}`, innerFault(error));
     });
 
   stage('look at mounts and users');
@@ -101,18 +138,22 @@ async function create(needs: Needs, order: Order, { signal, stage }: Operation):
 
   stage('write the record to containerd');
   const { record, spec, labels } = draftContainer(needs, { ...order, id, runtime, snapshotter }, machine);
-  work.onFailure('record', () => containers.deleteRecord(id));
+  work.onFailure('record', (late) => containers.deleteRecord(id, { signal: late }));
   await containers
-    .saveRecord(record, {
-      labels,
-      image: image.names[0] ?? image.id,
-      runtime: { name: runtime.type, options: runtimeOptions(runtime, needs.cgroupDriver) },
-      spec: specAny(spec),
-      snapshotter,
-      snapshotKey: id,
-    })
+    .saveRecord(
+      record,
+      {
+        labels,
+        image: image.names[0] ?? image.id,
+        runtime: { name: runtime.type, options: runtimeOptions(runtime, needs.cgroupDriver) },
+        spec: specAny(spec),
+        snapshotter,
+        snapshotKey: id,
+      },
+      { signal },
+    )
     .catch((error: unknown) => {
-      throw during('write the record to containerd', error, 'internal');
+      throw during('write the record to containerd', innerFault(error));
     });
 
   stage('write status');

@@ -1,6 +1,6 @@
 import type { ReopenContainerLogRequest__Output as Request } from '../../gen/runtime/v1/ReopenContainerLogRequest.ts';
 import type { ReopenContainerLogResponse as Response } from '../../gen/runtime/v1/ReopenContainerLogResponse.ts';
-import { Fault } from '../../lib/fault.ts';
+import { Fault, innerFault } from '../../lib/fault.ts';
 import type { Services } from '../services.ts';
 
 type Needs = Pick<Services, 'containers' | 'pump'>;
@@ -10,6 +10,8 @@ export async function reopenContainerLog(needs: Needs, { containerId }: Request)
   const { id, state } = needs.containers.mustFind(containerId);
   if (state !== 'running')
     throw new Fault('failed_precondition', `container "${id}" is ${state}, not running`);
-  await needs.pump.reopen(id);
+  await needs.pump.reopen(id).catch((error: unknown) => {
+    throw innerFault(error);
+  });
   return {};
 }

@@ -4,7 +4,7 @@ import { startTask } from '../../container/task.ts';
 import type { StartContainerRequest__Output as Request } from '../../gen/runtime/v1/StartContainerRequest.ts';
 import type { StartContainerResponse as Response } from '../../gen/runtime/v1/StartContainerResponse.ts';
 import type { Call } from '../../lib/call.ts';
-import { during, Fault, messageOf } from '../../lib/fault.ts';
+import { during, Fault, innerFault, messageOf } from '../../lib/fault.ts';
 import { nowNs } from '../../lib/time.ts';
 import type { Operation } from '../operations.ts';
 import { runtimeOptions } from '../runtime-options.ts';
@@ -24,6 +24,7 @@ type Needs = Pick<
   | 'pump'
   | 'sandboxes'
   | 'stdin'
+  | 'stopping'
 >;
 
 /** A container that this call, or the one it repeats, started already is done. */
@@ -55,20 +56,24 @@ async function start(needs: Needs, id: string, operation: Operation): Promise<vo
 
   const runtime = runtimeNamed(needs.config, container.runtimeHandler);
   try {
-    const pid = await startTask(needs, container, {
+    await startTask(needs, container, {
       runtime: runtimeOptions(runtime, needs.cgroupDriver),
       maxLineBytes: needs.config.maxLogLineBytes,
       ...operation,
     });
-    await containers.setStatus(id, { state: 'running', pid, startedAt: nowNs() });
   } catch (error) {
-    await containers.setStatus(id, {
+    const failed = {
       state: 'exited',
+      pid: 0,
       exitCode: START_ERROR_EXIT_CODE,
       reason: 'StartError',
       message: messageOf(error),
       finishedAt: nowNs(),
+    } as const;
+    await containers.setStatus(id, failed).catch((err: unknown) => {
+      // Memory has it, and the caller is to hear of the first error.
+      needs.log.error({ err, containerId: id }, 'could not write down that a start failed');
     });
-    throw during(`start container "${id}"`, error, 'internal');
+    throw during(`start container "${id}"`, innerFault(error));
   }
 }

@@ -2,12 +2,14 @@ import type { LinuxContainerResources__Output as Resources } from '../../gen/run
 import type { UpdateContainerResourcesRequest__Output as Request } from '../../gen/runtime/v1/UpdateContainerResourcesRequest.ts';
 import type { UpdateContainerResourcesResponse as Response } from '../../gen/runtime/v1/UpdateContainerResourcesResponse.ts';
 import type { Call } from '../../lib/call.ts';
-import { during, Fault } from '../../lib/fault.ts';
+import { during, Fault, innerFault } from '../../lib/fault.ts';
 import { Rollback } from '../../lib/rollback.ts';
 import type { OciSpec } from '../../spec/oci.ts';
 import { applyResources } from '../../spec/resources.ts';
-import { resourcesAny, specAny, specFrom } from '../oci-any.ts';
+import type { Container } from '../../store/containers.ts';
+import { resourcesAny, specAny, specFrom } from '../../container/oci-any.ts';
 import type { Services } from '../services.ts';
+import { mergeResources } from './merge-resources.ts';
 
 type Needs = Pick<Services, 'containerd' | 'containers' | 'facts' | 'locks' | 'log'>;
 
@@ -20,7 +22,7 @@ export async function updateContainerResources(
   request: Request,
   call: Call,
 ): Promise<Response> {
-  const { containers, containerd, facts } = needs;
+  const { containers } = needs;
   const { linux } = request;
   if (!linux) throw new Fault('invalid_argument', 'linux resources are required');
   const { id } = containers.mustFind(request.containerId);
@@ -32,7 +34,21 @@ export async function updateContainerResources(
       `container "${id}" is ${container.state}; its resources cannot be changed`,
     );
   }
+  try {
+    await update(needs, { container, linux }, call);
+  } catch (error) {
+    throw innerFault(error);
+  }
+  return {};
+}
 
+async function update(
+  needs: Needs,
+  { container, linux }: { container: Container; linux: Resources },
+  call: Call,
+): Promise<void> {
+  const { containers, containerd, facts } = needs;
+  const { id } = container;
   const object = await containerd.containers.get(id, { signal: call.signal });
   if (!object.spec) throw new Fault('internal', `container "${id}" has no spec in containerd`);
   const before = specFrom(object.spec);
@@ -46,26 +62,14 @@ export async function updateContainerResources(
   work.onFailure('spec', (late) => saveSpec(before, late));
   await saveSpec(after, call.signal);
   if (container.state === 'running') await updateTask(needs, id, after, call);
-  await containers.setStatus(id, { resources: merged(container.resources, linux) });
+  await containers.setStatus(id, { resources: mergeResources(container.resources, linux) });
   work.commit();
-  return {};
 }
 
 async function updateTask({ containerd }: Needs, id: string, spec: OciSpec, { signal }: Call): Promise<void> {
   try {
     await containerd.tasks.update(id, resourcesAny(spec.linux.resources), {}, { signal });
   } catch (error) {
-    throw during(`set the resources of container "${id}"`, error, 'internal');
+    throw during(`set the resources of container "${id}"`, innerFault(error));
   }
-}
-
-/** As ContainerStatus reports them: what the update left unset stays. */
-function merged(before: Resources | null, change: Resources): Resources {
-  const set = Object.entries(change).filter(([, value]) => !isUnset(value));
-  return { ...(before ?? change), ...Object.fromEntries(set) };
-}
-
-function isUnset(value: unknown): boolean {
-  if (value === '' || value === '0') return true;
-  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }

@@ -11,7 +11,7 @@ export function listPodSandbox(needs: Needs, request: Request): Response {
   return { items: listSandboxes(needs, request.filter) };
 }
 
-/** From memory, newest first. An id that fits none lists none. */
+/** From memory. An id that fits none lists none. */
 export function listSandboxes({ sandboxes }: Needs, filter: Filter | null): PodSandbox[] {
   const id = filter?.id ? (sandboxes.find(filter.id)?.id ?? filter.id) : '';
   const resolved = filter && { ...filter, id };

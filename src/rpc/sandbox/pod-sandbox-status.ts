@@ -1,5 +1,6 @@
 import type { PodSandboxStatusRequest__Output as Request } from '../../gen/runtime/v1/PodSandboxStatusRequest.ts';
 import type { PodSandboxStatusResponse as Response } from '../../gen/runtime/v1/PodSandboxStatusResponse.ts';
+import { messageOf } from '../../lib/fault.ts';
 import { nowNs } from '../../lib/time.ts';
 import { pinsDir } from '../../sandbox/release.ts';
 import { containersOf } from '../../store/containers.ts';
@@ -25,6 +26,7 @@ export async function podSandboxStatus(needs: Needs, { podSandboxId, verbose }: 
 async function verboseInfo(needs: Needs, sandbox: Sandbox): Promise<object> {
   const { id, pid, state, holder, runtimeHandler, config } = sandbox;
   const attachment = await needs.network.attachment(id);
+  const netns = `${pinsDir(needs.paths.sandboxState(id))}/net`;
   return {
     pid,
     state,
@@ -32,6 +34,17 @@ async function verboseInfo(needs: Needs, sandbox: Sandbox): Promise<object> {
     runtimeHandler,
     namespaces: pinsDir(needs.paths.sandboxState(id)),
     cniResult: attachment?.result ?? null,
+    // Whether the network is still as ADD left it: asked of the plugins only when somebody looks closely.
+    cniCheck: attachment && state === 'ready' ? await checkResult(needs, id, netns) : null,
     config,
   };
+}
+
+async function checkResult({ network }: Needs, id: string, netns: string): Promise<string> {
+  try {
+    await network.check(id, netns);
+    return 'ok';
+  } catch (error) {
+    return messageOf(error);
+  }
 }

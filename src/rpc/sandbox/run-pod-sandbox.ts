@@ -14,28 +14,32 @@ import { makeSandboxFiles, removeSandboxFiles } from '../../sandbox/files.ts';
 import { ownNamespaces, refuseUnsupported, sharesPids } from '../../sandbox/namespaces.ts';
 import { startPause } from '../../sandbox/pause.ts';
 import { pinsDir, releaseSandbox } from '../../sandbox/release.ts';
+import { containersOf } from '../../store/containers.ts';
 import type { Sandbox, SandboxRecord } from '../../store/sandboxes.ts';
 import { sandboxName } from '../../store/sandboxes.ts';
 import type { Operation } from '../operations.ts';
 import { runtimeOptions } from '../runtime-options.ts';
 import type { Services } from '../services.ts';
 import { attachRequest } from './attach-request.ts';
+import { removeSandbox } from './remove-sandbox.ts';
 import { sandboxObject } from './sandbox-object.ts';
+import type { StopSandboxNeeds } from './stop-pod-sandbox.ts';
 
-type Needs = Pick<
-  Services,
-  | 'config'
-  | 'cgroupDriver'
-  | 'containerd'
-  | 'facts'
-  | 'log'
-  | 'namespaces'
-  | 'network'
-  | 'operations'
-  | 'paths'
-  | 'pauseRoot'
-  | 'sandboxes'
->;
+type Needs = StopSandboxNeeds &
+  Pick<
+    Services,
+    | 'config'
+    | 'cgroupDriver'
+    | 'containerd'
+    | 'facts'
+    | 'log'
+    | 'namespaces'
+    | 'network'
+    | 'operations'
+    | 'paths'
+    | 'pauseRoot'
+    | 'sandboxes'
+  >;
 
 export async function runPodSandbox(needs: Needs, request: Request, call: Call): Promise<Response> {
   const { config } = request;
@@ -54,10 +58,18 @@ export async function runPodSandbox(needs: Needs, request: Request, call: Call):
     call,
     async (operation) => {
       const known = needs.sandboxes.byName(key);
-      if (known) return { podSandboxId: finishedBefore(known, fingerprint).id };
+      if (known && isLeftover(needs, known)) {
+        operation.stage('remove what is left of an earlier try');
+        await removeSandbox(needs, known.id, operation.signal);
+      } else if (known) return { podSandboxId: finishedBefore(known, fingerprint).id };
       return { podSandboxId: await run(needs, { name: key, config, runtime }, operation) };
     },
   );
+}
+
+/** A sandbox that never was: its making failed, and so did taking it back. */
+function isLeftover({ containers }: Pick<Needs, 'containers'>, { id, state }: Sandbox): boolean {
+  return state === 'unknown' && containersOf(containers, id).length === 0;
 }
 
 /** The sandbox that an earlier call made, when this is a repeat of that call. */
@@ -94,13 +106,13 @@ async function run(
   work.onFailure('status', () => sandboxes.forget(id));
   await sandboxes.saveStatus(id, { state: 'creating', ips: [], pid: 0 });
 
-  work.onFailure('record', () => sandboxes.deleteRecord(id));
+  work.onFailure('record', (late) => sandboxes.deleteRecord(id, { signal: late }));
   work.onFailure('files', () => removeSandboxFiles(stateDir));
   work.onFailure('namespaces and network', (late) => releaseSandbox(needs, { id, stateDir, holder }, late));
   stage('record, files, namespaces and network');
   const [ips] = await allSettled<[string[], void, void]>([
     connectNamespaces(needs, record, { signal, stage }),
-    saveRecord(needs, record, runtime),
+    saveRecord(needs, record, { runtime, signal }),
     makeSandboxFiles(stateDir, config, hostnameOf(needs, config)),
   ]);
 
@@ -139,9 +151,13 @@ async function run(
   }
 }
 
-async function saveRecord(needs: Needs, record: SandboxRecord, runtime: NamedRuntime): Promise<void> {
+async function saveRecord(
+  needs: Needs,
+  record: SandboxRecord,
+  { runtime, signal }: { runtime: NamedRuntime; signal: AbortSignal },
+): Promise<void> {
   try {
-    await needs.sandboxes.saveRecord(record, sandboxObject(needs, record, runtime));
+    await needs.sandboxes.saveRecord(record, sandboxObject(needs, record, runtime), { signal });
   } catch (error) {
     throw during('write the record to containerd', error);
   }

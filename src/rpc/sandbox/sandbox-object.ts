@@ -9,7 +9,7 @@ import type { OciSpec } from '../../spec/oci.ts';
 import { buildPauseSpec } from '../../spec/pause.ts';
 import type { ObjectFields } from '../../store/record-store.ts';
 import type { SandboxRecord } from '../../store/sandboxes.ts';
-import { specAny } from '../oci-any.ts';
+import { specAny } from '../../container/oci-any.ts';
 import { runtimeOptions, usesSystemd } from '../runtime-options.ts';
 import type { Services } from '../services.ts';
 

@@ -6,7 +6,7 @@ import { allSettled } from '../../lib/all-settled.ts';
 import type { Call } from '../../lib/call.ts';
 import { releaseSandbox } from '../../sandbox/release.ts';
 import { containersOf } from '../../store/containers.ts';
-import type { Sandbox } from '../../store/sandboxes.ts';
+import type { Sandbox, SandboxStatus } from '../../store/sandboxes.ts';
 import type { Services } from '../services.ts';
 
 export type StopSandboxNeeds = Pick<
@@ -39,18 +39,26 @@ export async function stopPodSandbox(
   return {};
 }
 
-/** Whoever calls holds the sandbox's lock. Not ready comes first, so that no container starts in it any more. */
+/**
+ * Whoever calls holds the sandbox's lock. Not ready comes first, so that no container starts in it any
+ * more. It counts from memory: a full disk must not keep a pod from being stopped, and the next cristal
+ * sees by itself that the namespaces are gone.
+ */
 export async function stopSandbox(
   needs: StopSandboxNeeds,
   sandbox: Sandbox,
   signal: AbortSignal,
 ): Promise<void> {
   const { id, holder } = sandbox;
-  await needs.sandboxes.setStatus(id, { state: sandbox.state === 'unknown' ? 'unknown' : 'notready' });
+  const note = async (change: Partial<SandboxStatus>) =>
+    await needs.sandboxes.setStatus(id, change).catch((err: unknown) => {
+      needs.log.warn({ err, sandboxId: id }, 'could not write down that a pod sandbox stops');
+    });
+  await note({ state: sandbox.state === 'unknown' ? 'unknown' : 'notready' });
   const running = containersOf(needs.containers, id).filter((container) => container.state === 'running');
   await allSettled(running.map((container) => stopContainer(needs, container, 0, signal)));
   const stateDir = needs.paths.sandboxState(id);
   await releaseSandbox(needs, { id, stateDir, holder }, signal);
   await unmount(`${stateDir}/shm`);
-  await needs.sandboxes.setStatus(id, { pid: 0 });
+  await note({ pid: 0 });
 }

@@ -1,0 +1,12 @@
+import type { LinuxContainerResources__Output as Resources } from '../../gen/runtime/v1/LinuxContainerResources.ts';
+
+/** As ContainerStatus reports them: what the update left unset stays. */
+export function mergeResources(before: Resources | null, change: Resources): Resources {
+  const set = Object.entries(change).filter(([, value]) => !isUnset(value));
+  return { ...(before ?? change), ...Object.fromEntries(set) };
+}
+
+function isUnset(value: unknown): boolean {
+  if (value === '' || value === '0') return true;
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+}
