@@ -14,7 +14,6 @@ import { KeyedLock } from './lib/keyed-lock.ts';
 import { createImageService } from './registry/service.ts';
 import { Operations } from './rpc/operations.ts';
 import type { Services } from './rpc/services.ts';
-import { makePauseRoot } from './sandbox/pause.ts';
 import { createContainerStore } from './store/containers.ts';
 import { createImageStore } from './store/images.ts';
 import { createPaths } from './store/paths.ts';
@@ -58,12 +57,11 @@ export async function createServices(
     namespaces: stack.use(await startNamespaceThread(log)),
     network,
     pump: stack.use(await startLogPump(log)),
-    stdin: new StdinKeeper(),
+    stdin: stack.use(new StdinKeeper()),
     locks: new KeyedLock(),
     operations: new Operations(),
     exits: new ExitWaiters(),
     stopping: new Set(),
-    pauseRoot: await makePauseRoot(config.state),
     lease: `cristal-${config.containerd.namespace}`,
   };
 }

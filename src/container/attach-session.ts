@@ -61,7 +61,7 @@ async function feed(
 }
 
 async function endInput(needs: AttachNeeds, id: string): Promise<void> {
-  await needs.stdin.end(id);
+  if (!(await needs.stdin.end(id))) return;
   await needs.containerd.tasks.closeIO({ containerId: id, stdin: true }).catch((err: unknown) => {
     if (!isCode(err, 'not_found')) needs.log.warn({ err, containerId: id }, 'could not close stdin');
   });

@@ -39,24 +39,45 @@ export type ExecNeeds = Pick<TaskNeeds, 'paths' | 'log'> & { readonly containerd
 
 /**
  * Runs a process between the client's streams, and answers its exit code after they took all that it said.
- * Whatever happens, the process and its children are gone afterwards, and so are its FIFOs; the streams
- * stay open. The signal ends it early.
+ * After a failure the process and its children are gone, and so are its FIFOs; after an exit what is left
+ * of it goes in the background. The streams stay open. The signal ends it early.
  * @throws Fault deadline_exceeded when it ran longer than its time-out.
  */
 export async function runSession(
   needs: ExecNeeds,
-  { order, streams }: { order: ExecOrder; streams: RemoteStreams },
+  work: { order: ExecOrder; streams: RemoteStreams },
   signal: AbortSignal,
+): Promise<number> {
+  const { containerId, execId } = work.order;
+  const outputs = new DisposableStack();
+  const cleanup = new Rollback((step, err) =>
+    needs.log.error({ err, containerId, execId, step }, 'exec clean-up stuck'),
+  );
+  const cleanUp = async () => {
+    await cleanup[Symbol.asyncDispose]();
+    outputs.dispose();
+  };
+  try {
+    const exitCode = await run(needs, work, { cleanup, outputs, signal });
+    // Not awaited: the shim waits 10 s for a child that keeps the output open, and the answer need not.
+    void cleanUp();
+    return exitCode;
+  } catch (error) {
+    await cleanUp();
+    throw error;
+  }
+}
+
+async function run(
+  needs: ExecNeeds,
+  { order, streams }: { order: ExecOrder; streams: RemoteStreams },
+  { cleanup, outputs, signal }: { cleanup: Rollback; outputs: DisposableStack; signal: AbortSignal },
 ): Promise<number> {
   const { containerId, execId, process, tty, drainMs } = order;
   const id = { containerId, execId };
   const { tasks } = needs.containerd;
   const dir = needs.paths.execState(containerId, execId);
   const io = taskIo(dir, { stdin: streams.stdin !== null, tty });
-  using outputs = new DisposableStack();
-  await using cleanup = new Rollback((step, err) =>
-    needs.log.error({ err, ...id, step }, 'exec clean-up stuck'),
-  );
 
   cleanup.onFailure('FIFOs', () => removeTree(dir));
   await makeFifos(dir, io);

@@ -1,4 +1,5 @@
 import type { Containerd } from '../containerd/client.ts';
+import { removeCgroup } from '../host/cgroup.ts';
 import type { Container } from '../store/containers.ts';
 import type { TaskNeeds } from './task.ts';
 import { closeIo, killAndDelete } from './task.ts';
@@ -17,15 +18,17 @@ export type RemoveNeeds = TaskNeeds & {
  */
 export async function removeContainer(
   needs: RemoveNeeds,
-  container: Pick<Container, 'id' | 'snapshotter'>,
+  container: Pick<Container, 'id' | 'snapshotter'> & Partial<Pick<Container, 'cgroupsPath'>>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { id, snapshotter } = container;
+  const { id, snapshotter, cgroupsPath } = container;
   await needs.containers.setStatus(id, { state: 'removing' }).catch((err: unknown) => {
     // On a full disk this must go on: it is how the kubelet makes room.
     needs.log.warn({ err, containerId: id }, 'could not write down that a container is being removed');
   });
   await killAndDelete(needs, id, signal);
+  // A runtime that was killed while it created the container leaves the cgroup that it had made.
+  if (cgroupsPath) await removeCgroup(cgroupsPath);
   await closeIo(needs, id);
   needs.stopping.delete(id);
   await needs.containers.deleteRecord(id, { signal });

@@ -37,15 +37,17 @@ export class StdinKeeper implements Disposable {
     return writer.once('close', () => held.writers.delete(writer));
   }
 
-  /** Ends stdin for good: no later start of cristal opens it again. */
-  async end(id: string): Promise<void> {
+  /** Ends stdin for good: no later start of cristal opens it again. False when it was not open. */
+  async end(id: string): Promise<boolean> {
     const held = this.#held.get(id);
+    if (!held) return false;
     this.close(id);
-    if (held) await removeTree(held.path);
+    await removeTree(held.path);
+    return true;
   }
 
   [Symbol.dispose](): void {
-    for (const id of [...this.#held.keys()]) this.close(id);
+    for (const id of this.#held.keys()) this.close(id);
   }
 
   close(id: string): void {

@@ -8,8 +8,11 @@ import type { ImageStore } from '../image/image.ts';
 import type { SandboxStore } from '../store/sandboxes.ts';
 import { reconcile } from './reconcile.ts';
 
-/** Pauses between attempts to get the stream back, and between looks at all tasks, in milliseconds. */
-const RECONNECT_MS = 500;
+/**
+ * Pauses between attempts to get the stream back, and between looks at all tasks, in milliseconds. The
+ * first is short, since what a shim tells containerd before we listen again nobody will tell us.
+ */
+const RECONNECT_MS = 50;
 const SWEEP_MS = 30_000;
 
 /**

@@ -56,11 +56,12 @@ function slowSink() {
 }
 
 test('all arrives, and the sink stays open', async () => {
-  const { sink, take } = collectHead(100_000_000);
+  const collector = collectHead(100_000_000);
+  const { sink } = collector;
   using copy = copyOutput(path, sink);
   write('exec seq 1 1000000');
   expect(await outputDone([copy], 10_000, never)).toBe(true);
-  expect(take().length).toBe(6_888_896);
+  expect(collector.take().length).toBe(6_888_896);
   expect([sink.writable, sink.listenerCount('error'), sink.listenerCount('drain')]).toEqual([true, 0, 0]);
 });
 

@@ -38,8 +38,6 @@ export interface Services {
   readonly exits: ExitWaiters;
   /** The containers that were sent their stop signal and have not exited yet. */
   readonly stopping: Set<string>;
-  /** The root file system of pause containers. */
-  readonly pauseRoot: string;
   /** Id of the lease that holds the snapshots of containers in the making. */
   readonly lease: string;
 }

@@ -2,7 +2,7 @@ import type { Containerd } from '../containerd/client.ts';
 import type { Network } from '../host/cni/network.ts';
 import { exists } from '../host/files.ts';
 import type { NamespaceThread } from '../host/namespaces.ts';
-import { during } from '../lib/fault.ts';
+import { during, innerFault } from '../lib/fault.ts';
 import { stopPause } from './pause.ts';
 
 /** What holds a sandbox's resources. */
@@ -30,7 +30,7 @@ export async function releaseSandbox(
   const { id, stateDir, holder } = sandbox;
   if (holder === 'pause') {
     await stopPause(holders.containerd.tasks, id, signal).catch((error: unknown) => {
-      throw during(`stop the pause container of pod sandbox "${id}"`, error, 'internal');
+      throw during(`stop the pause container of pod sandbox "${id}"`, innerFault(error));
     });
   }
   const netns = `${pinsDir(stateDir)}/net`;

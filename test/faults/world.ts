@@ -110,14 +110,17 @@ export async function createFaultWorld(version: ContainerdVersion): Promise<Faul
   const state = async (): Promise<Snapshot> => {
     const all = await snapshot({ containerd, cni, cristal });
     // The tests of others run beside ours, so that only cgroups and processes below our own parent are ours.
-    const ours = all.filter((line) =>
-      line.startsWith('cgroup ') ? line.startsWith(`cgroup ${cgroup}/`) : !line.startsWith('shim socket '),
-    );
+    const ours = all.filter((line) => !/^(cgroup|shim socket) /.test(line));
     const running = processes().filter((process) => process.cgroup.includes(`${cgroup}/`));
-    return [...ours, ...running.map(({ pid, command }) => `process ${pid}: ${command}`)];
+    const groups = cgroupDirs(cgroup).flatMap(childrenOf);
+    return [
+      ...ours,
+      ...groups.map((dir) => `cgroup ${dir}`),
+      ...running.map(({ pid, command }) => `process ${pid}: ${command}`),
+    ];
   };
   const files = started.move();
-  return {
+  const world: FaultWorld = {
     containerd,
     proxy,
     cni,
@@ -173,6 +176,10 @@ export async function createFaultWorld(version: ContainerdVersion): Promise<Faul
     },
     [Symbol.asyncDispose]: async () => await files.disposeAsync(),
   };
+  // What all pause containers share is made with the first one, and stays.
+  const first = await runPod(world.pod('first'), 'paused');
+  await cri.runtime.removePodSandbox({ podSandboxId: first });
+  return world;
 }
 
 /** True when the runtime and the network are ready, as the kubelet asks for it. */
@@ -193,10 +200,23 @@ export async function failure(call: Promise<unknown>): Promise<CriError> {
   throw new Error(`the call was to fail and answered ${JSON.stringify(answer)}`);
 }
 
+/** Where a cgroup is in each hierarchy that has it. */
+function cgroupDirs(path: string): string[] {
+  const top = '/sys/fs/cgroup';
+  return [top, ...readdirSync(top).map((name) => join(top, name))]
+    .map((dir) => join(dir, path))
+    .filter(existsSync);
+}
+
+function childrenOf(dir: string): string[] {
+  const entries = readdirSync(dir, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(dir, name));
+}
+
 /** The parent is named by our pods; runc makes it in every hierarchy and removes only what is below. */
 function removeCgroups(path: string): void {
-  const top = '/sys/fs/cgroup';
-  for (const dir of [top, ...readdirSync(top).map((name) => join(top, name))]) {
-    if (existsSync(join(dir, path))) rmdirSync(join(dir, path));
+  for (const dir of cgroupDirs(path)) {
+    for (const child of childrenOf(dir)) rmdirSync(child);
+    rmdirSync(dir);
   }
 }

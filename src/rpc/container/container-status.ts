@@ -1,9 +1,9 @@
+import { specFrom } from '../../container/oci-any.ts';
 import type { ContainerStatusRequest__Output as Request } from '../../gen/runtime/v1/ContainerStatusRequest.ts';
 import type { ContainerStatusResponse as Response } from '../../gen/runtime/v1/ContainerStatusResponse.ts';
 import type { Call } from '../../lib/call.ts';
 import { during, innerFault } from '../../lib/fault.ts';
 import type { Container } from '../../store/containers.ts';
-import { specFrom } from '../../container/oci-any.ts';
 import type { Services } from '../services.ts';
 import { toStatus } from './status.ts';
 

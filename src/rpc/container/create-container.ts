@@ -1,4 +1,5 @@
 import { runtimeNamed } from '../../config/runtimes.ts';
+import { specAny } from '../../container/oci-any.ts';
 import type { RemoveNeeds } from '../../container/remove.ts';
 import { removeContainer } from '../../container/remove.ts';
 import type { ContainerConfig__Output as ContainerConfig } from '../../gen/runtime/v1/ContainerConfig.ts';
@@ -14,7 +15,6 @@ import { nowNs } from '../../lib/time.ts';
 import type { Container, ContainerStatus } from '../../store/containers.ts';
 import { containerName, NEW_STATUS } from '../../store/containers.ts';
 import type { Sandbox } from '../../store/sandboxes.ts';
-import { specAny } from '../../container/oci-any.ts';
 import type { Operation } from '../operations.ts';
 import { runtimeOptions } from '../runtime-options.ts';
 import type { Services } from '../services.ts';

@@ -1,3 +1,4 @@
+import { resourcesAny, specAny, specFrom } from '../../container/oci-any.ts';
 import type { LinuxContainerResources__Output as Resources } from '../../gen/runtime/v1/LinuxContainerResources.ts';
 import type { UpdateContainerResourcesRequest__Output as Request } from '../../gen/runtime/v1/UpdateContainerResourcesRequest.ts';
 import type { UpdateContainerResourcesResponse as Response } from '../../gen/runtime/v1/UpdateContainerResourcesResponse.ts';
@@ -7,7 +8,6 @@ import { Rollback } from '../../lib/rollback.ts';
 import type { OciSpec } from '../../spec/oci.ts';
 import { applyResources } from '../../spec/resources.ts';
 import type { Container } from '../../store/containers.ts';
-import { resourcesAny, specAny, specFrom } from '../../container/oci-any.ts';
 import type { Services } from '../services.ts';
 import { mergeResources } from './merge-resources.ts';
 

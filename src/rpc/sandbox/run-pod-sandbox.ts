@@ -12,7 +12,7 @@ import { Rollback } from '../../lib/rollback.ts';
 import { nowNs } from '../../lib/time.ts';
 import { makeSandboxFiles, removeSandboxFiles } from '../../sandbox/files.ts';
 import { ownNamespaces, refuseUnsupported, sharesPids } from '../../sandbox/namespaces.ts';
-import { startPause } from '../../sandbox/pause.ts';
+import { pauseRoot, startPause } from '../../sandbox/pause.ts';
 import { pinsDir, releaseSandbox } from '../../sandbox/release.ts';
 import { containersOf } from '../../store/containers.ts';
 import type { Sandbox, SandboxRecord } from '../../store/sandboxes.ts';
@@ -37,7 +37,6 @@ type Needs = StopSandboxNeeds &
     | 'network'
     | 'operations'
     | 'paths'
-    | 'pauseRoot'
     | 'sandboxes'
   >;
 
@@ -120,6 +119,7 @@ async function run(
   const pid =
     holder === 'pause'
       ? await startPause(needs.containerd.tasks, id, {
+          root: pauseRoot(stateDir),
           runtime: runtimeOptions(runtime, needs.cgroupDriver),
           signal,
         })

@@ -1,6 +1,8 @@
 import type { NamedRuntime } from '../../config/runtimes.ts';
+import { specAny } from '../../container/oci-any.ts';
 import { sandboxFiles } from '../../sandbox/files.ts';
 import { containerNamespaces } from '../../sandbox/namespaces.ts';
+import { pauseRoot } from '../../sandbox/pause.ts';
 import { pinsDir } from '../../sandbox/release.ts';
 import { sandboxAnnotations } from '../../spec/annotations.ts';
 import { EMPTY_SPEC } from '../../spec/build.ts';
@@ -9,11 +11,10 @@ import type { OciSpec } from '../../spec/oci.ts';
 import { buildPauseSpec } from '../../spec/pause.ts';
 import type { ObjectFields } from '../../store/record-store.ts';
 import type { SandboxRecord } from '../../store/sandboxes.ts';
-import { specAny } from '../../container/oci-any.ts';
 import { runtimeOptions, usesSystemd } from '../runtime-options.ts';
 import type { Services } from '../services.ts';
 
-type Needs = Pick<Services, 'cgroupDriver' | 'facts' | 'paths' | 'pauseRoot'>;
+type Needs = Pick<Services, 'cgroupDriver' | 'facts' | 'paths'>;
 
 /**
  * The containerd object that a sandbox is recorded on, with the labels of containerd's own CRI, so
@@ -41,7 +42,7 @@ function pauseSpec(needs: Needs, { id, config }: SandboxRecord, runtime: NamedRu
   return buildPauseSpec({
     id,
     config,
-    rootPath: needs.pauseRoot,
+    rootPath: pauseRoot(dir),
     args: ['/pause'],
     namespaces: containerNamespaces(config, null, { dir: pinsDir(dir), pausePid: 0, targetPid: 0 }),
     files: sandboxFiles(dir, config),
