@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import pkg from '../package.json' with { type: 'json' };
 import type { Config } from './config/schema.ts';
+import { createSessions } from './container/sessions.ts';
 import { StdinKeeper } from './container/stdin.ts';
 import { ExitWaiters } from './container/waiters.ts';
 import { createContainerd } from './containerd/client.ts';
@@ -11,6 +12,7 @@ import { ensureDir, exists, streamFile } from './host/files.ts';
 import { startNamespaceThread } from './host/namespaces.ts';
 import { startLogPump } from './io/log-pump.ts';
 import { KeyedLock } from './lib/keyed-lock.ts';
+import type { ImageService } from './registry/service.ts';
 import { createImageService } from './registry/service.ts';
 import { Operations } from './rpc/operations.ts';
 import type { Services } from './rpc/services.ts';
@@ -18,9 +20,23 @@ import { createContainerStore } from './store/containers.ts';
 import { createImageStore } from './store/images.ts';
 import { createPaths } from './store/paths.ts';
 import { createSandboxStore } from './store/sandboxes.ts';
+import { startStreaming } from './streaming/server.ts';
 
 /** Where systemd says that it runs the machine (sd_booted(3)). */
 const SYSTEMD_RUNS = '/run/systemd/system';
+
+/** Makes what is done with images: all that `cristal images import` needs. */
+export function createImages(needs: Pick<Services, 'config' | 'containerd' | 'log'>): ImageService {
+  const { config, containerd, log } = needs;
+  return createImageService({
+    containerd,
+    store: createImageStore(containerd, log),
+    config: config.images,
+    snapshotter: config.containerd.snapshotter,
+    openFile: streamFile,
+    log,
+  });
+}
 
 /** Makes everything that handlers need. What has a lifetime goes on the stack, and ends in reverse. */
 export async function createServices(
@@ -34,7 +50,7 @@ export async function createServices(
   const systemd =
     config.cgroupDriver === 'auto' ? await exists(SYSTEMD_RUNS) : config.cgroupDriver === 'systemd';
   const network = stack.use(await createNetwork({ ...config.cni, cacheDir: paths.cniCache, log }));
-  return {
+  const base: Omit<Services, 'streaming'> = {
     config,
     log,
     version: pkg.version,
@@ -44,16 +60,7 @@ export async function createServices(
     paths,
     sandboxes: createSandboxStore(containerd.containers, paths),
     containers: createContainerStore(containerd.containers, paths),
-    images: stack.use(
-      createImageService({
-        containerd,
-        store: createImageStore(containerd, log),
-        config: config.images,
-        snapshotter: config.containerd.snapshotter,
-        openFile: streamFile,
-        log,
-      }),
-    ),
+    images: stack.use(createImages({ config, containerd, log })),
     namespaces: stack.use(await startNamespaceThread(log)),
     network,
     pump: stack.use(await startLogPump(log)),
@@ -64,4 +71,6 @@ export async function createServices(
     stopping: new Set(),
     lease: `cristal-${config.containerd.namespace}`,
   };
+  const sessions = stack.use(createSessions(base));
+  return { ...base, streaming: stack.use(await startStreaming({ config: config.streaming, sessions, log })) };
 }

@@ -4,7 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseCommand } from './cli/command.ts';
 import { createLogger } from './cli/logger.ts';
 import type { Config } from './config/schema.ts';
-import { createServices } from './create-services.ts';
+import { createContainerd } from './containerd/client.ts';
+import { connect } from './containerd/connection.ts';
+import { createImages, createServices } from './create-services.ts';
 import { followEvents } from './daemon/follow-events.ts';
 import { mayStart, preflight } from './daemon/preflight.ts';
 import { recover } from './daemon/recover.ts';
@@ -65,7 +67,9 @@ async function serve(config: Config): Promise<void> {
 /** Loads an image archive straight into containerd, and prints what came of it. */
 async function importArchive(config: Config, path: string): Promise<void> {
   await using stack = new AsyncDisposableStack();
-  const { images } = await createServices(config, createLogger('warn'), stack);
+  const log = createLogger('warn');
+  const containerd = createContainerd(stack.use(connect({ ...config.containerd, log })));
+  const images = stack.use(createImages({ config, containerd, log }));
   for (const image of await images.importArchive(path)) {
     process.stdout.write(`${[image.id, ...image.repoTags].join(' ')}\n`);
   }

@@ -5,7 +5,7 @@ import { reference, renderValue } from './render.ts';
 
 const PAGE = new URL('../../docs/configuration.md', import.meta.url).pathname;
 const BEGIN =
-  '<!-- settings: made from src/config/settings.ts by `npx vitest run --project unit -u src/config` -->\n';
+  '<!-- settings: made from src/config/settings.ts by `npx vitest run --project unit src/config -u` -->\n';
 const END = '<!-- end of settings -->\n';
 
 test('docs/configuration.md has every setting as the code has it', async () => {

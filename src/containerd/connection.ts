@@ -33,7 +33,7 @@ const channelOptions = {
   'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
   // The peer is on this machine: trying often costs nothing, and a restart is noticed at once.
   'grpc.initial_reconnect_backoff_ms': 50,
-  'grpc.max_reconnect_backoff_ms': 1_000,
+  'grpc.max_reconnect_backoff_ms': 100,
   // Finds a containerd that hangs; one that died closes the socket. containerd keeps to the defaults
   // of grpc-go, which hangs up on a client that pings more often than every five minutes.
   'grpc.keepalive_time_ms': 310_000,

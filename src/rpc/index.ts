@@ -2,8 +2,10 @@ import type { ImageServiceHandlers } from '../gen/runtime/v1/ImageService.ts';
 import type { RuntimeServiceHandlers } from '../gen/runtime/v1/RuntimeService.ts';
 import type { Call, ServiceHandlers } from '../lib/call.ts';
 import { innerFault } from '../lib/fault.ts';
+import { attach } from './container/attach.ts';
 import { containerStatus } from './container/container-status.ts';
 import { createContainer } from './container/create-container.ts';
+import { exec } from './container/exec.ts';
 import { execSync } from './container/exec-sync.ts';
 import { listContainers } from './container/list-containers.ts';
 import { removeContainer } from './container/remove-container.ts';
@@ -22,6 +24,7 @@ import { status } from './runtime/status.ts';
 import { version } from './runtime/version.ts';
 import { listPodSandbox } from './sandbox/list-pod-sandbox.ts';
 import { podSandboxStatus } from './sandbox/pod-sandbox-status.ts';
+import { portForward } from './sandbox/port-forward.ts';
 import { removePodSandbox } from './sandbox/remove-pod-sandbox.ts';
 import { runPodSandbox } from './sandbox/run-pod-sandbox.ts';
 import { stopPodSandbox } from './sandbox/stop-pod-sandbox.ts';
@@ -71,9 +74,9 @@ export function runtimeHandlers(services: Services): ServiceHandlers<RuntimeServ
     ReopenContainerLog: bind(reopenContainerLog, services),
     ExecSync: bind(execSync, services),
 
-    Exec: unimplemented,
-    Attach: unimplemented,
-    PortForward: unimplemented,
+    Exec: bind(exec, services),
+    Attach: bind(attach, services),
+    PortForward: bind(portForward, services),
 
     ContainerStats: unimplemented,
     ListContainerStats: unimplemented,

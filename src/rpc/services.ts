@@ -12,6 +12,7 @@ import type { ImageService } from '../registry/service.ts';
 import type { ContainerStore } from '../store/containers.ts';
 import type { Paths } from '../store/paths.ts';
 import type { SandboxStore } from '../store/sandboxes.ts';
+import type { StreamingServer } from '../streaming/server.ts';
 import type { Operations } from './operations.ts';
 
 /** All that handlers can ask for. Each takes a `Pick` of it, which is its list of dependencies. */
@@ -38,6 +39,8 @@ export interface Services {
   readonly exits: ExitWaiters;
   /** The containers that were sent their stop signal and have not exited yet. */
   readonly stopping: Set<string>;
+  /** Serves the sessions that Exec, Attach and PortForward promise. */
+  readonly streaming: StreamingServer;
   /** Id of the lease that holds the snapshots of containers in the making. */
   readonly lease: string;
 }

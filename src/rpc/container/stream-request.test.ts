@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
+import type { AttachWish, ExecWish, PortForwardWish } from '../../lib/streams.ts';
 import type { Container, ContainerState } from '../../store/containers.ts';
 import { IndexById } from '../../store/index-by-id.ts';
 import type { Sandbox, SandboxState } from '../../store/sandboxes.ts';
-import type { AttachWish, ExecWish, PortForwardWish } from '../../streaming/streams.ts';
 import { portForward } from '../sandbox/port-forward.ts';
 import type { Services } from '../services.ts';
 import { attach } from './attach.ts';
