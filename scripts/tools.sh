@@ -6,6 +6,8 @@
 # iptables, iproute2, libseccomp2 and curl are installed when they are missing, since CNI plugins and runc
 # look for them in the system's own places.
 #
+# With the argument `critest` it brings the conformance tests of CRI too; they are built from crictl's module.
+#
 # Silent when all is there. `tools.env` in the cache says where each program is, `missing` which ones could
 # not be had and why. Ends with 0 unless no containerd could be had at all.
 set -uo pipefail
@@ -25,6 +27,7 @@ codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-none}")
 debian=$cache/debian-$codename
 containerd2=$cache/containerd-$containerd_version
 crictl=$cache/crictl-$crictl_version
+critest=$cache/critest-$crictl_version
 cni=$cache/cni-plugins-$cni_version
 log=$cache/tools.log
 missing=$cache/missing.new
@@ -83,17 +86,23 @@ make_debian() {
   rm -r "$downloads"
 }
 
-# go_build DIR MODULE VERSION LDFLAGS PACKAGE...: builds commands of a module. A module of our own that
-# requires it is used, because `go install MODULE@VERSION` refuses modules with replace or exclude lines.
+# go_build DIR MODULE VERSION LDFLAGS PACKAGE...: builds commands of a module.
 go_build() {
-  local out=$1 module=$2 version=$3 flags=$4 source
+  local out=$1 module=$2 version=$3 flags=$4
   shift 4
+  go_in "$module" "$version" build -ldflags "-s -w $flags" -o "$out/" "${@/#/$module/}"
+}
+
+# go_in MODULE VERSION ARGUMENT...: runs go in a module of our own that requires this one, because
+# `go install MODULE@VERSION` refuses modules with replace or exclude lines.
+go_in() {
+  local module=$1 version=$2 source
+  shift 2
   command -v go >/dev/null || return 1
   source=$(mktemp -d "$cache/.work.XXXXXX") || return 1
   (
-    cd "$source" && export CGO_ENABLED=0 GOFLAGS='-mod=mod -buildvcs=false' &&
-      go mod init tools && go get "$module@v$version" &&
-      timeout 1200 go build -trimpath -ldflags "-s -w $flags" -o "$out/" "${@/#/$module/}"
+    cd "$source" && export CGO_ENABLED=0 GOFLAGS='-mod=mod -buildvcs=false -trimpath' &&
+      go mod init tools && go get "$module@v$version" && timeout 1200 go "$@"
   )
   local status=$?
   rm -rf "$source"
@@ -121,6 +130,14 @@ make_crictl() {
   local module=sigs.k8s.io/cri-tools
   go_build "$1" $module $crictl_version "-X $module/pkg/version.Version=v$crictl_version" cmd/crictl && return 0
   local url=$github/kubernetes-sigs/cri-tools/releases/download/v$crictl_version/crictl-v$crictl_version-linux-$arch.tar.gz
+  fetch "$url" "$url.sha256" "$1"
+}
+# A Go test that is a program of its own.
+make_critest() {
+  local module=sigs.k8s.io/cri-tools
+  go_in $module $crictl_version test -c -ldflags "-s -w -X $module/pkg/version.Version=v$crictl_version" \
+    -o "$1/critest" $module/cmd/critest && return 0
+  local url=$github/kubernetes-sigs/cri-tools/releases/download/v$crictl_version/critest-v$crictl_version-linux-$arch.tar.gz
   fetch "$url" "$url.sha256" "$1"
 }
 make_cni() {
@@ -154,6 +171,9 @@ if crictl_path=$(command -v crictl); then
 else
   bring "$crictl" make_crictl "crictl-$crictl_version" "building crictl $crictl_version"
 fi
+if [ "${1:-}" = critest ]; then
+  bring "$critest" make_critest "critest-$crictl_version" "building critest $crictl_version"
+fi
 
 # where NAME PATH: a line of tools.env, if the program is really there.
 where() { [ -e "$2" ] && echo "$1=$2"; }
@@ -164,6 +184,7 @@ where() { [ -e "$2" ] && echo "$1=$2"; }
   where CNI_DEBIAN "$debian/usr/lib/cni"
   where CNI "$cni"
   where CRICTL "$crictl/crictl"
+  where CRITEST "$critest/critest"
   where REGISTRY "$debian/usr/bin/docker-registry"
   where BUSYBOX "$debian/bin/busybox"
 } >"$cache/tools.env.new"

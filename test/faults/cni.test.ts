@@ -55,8 +55,9 @@ describe.skipIf(whyNot('2.3') !== null)('a CNI plugin that goes wrong', () => {
     },
   );
 
-  test.each(inAdd)('that %ss in DEL keeps the pod listed until DEL works', async (fault) => {
-    if (fault === 'garbage') return; // DEL has no answer that could be read
+  // DEL has no answer that could be garbage.
+  const inDel = inAdd.filter(([fault]) => fault !== 'garbage');
+  test.each(inDel)('that %ss in DEL keeps the pod listed until DEL works', async (fault) => {
     const pod = newPod();
     const podSandboxId = await world.runPod(pod);
     world.fake.fault('DEL', fault);
