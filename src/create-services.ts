@@ -14,6 +14,8 @@ import { startLogPump } from './io/log-pump.ts';
 import { KeyedLock } from './lib/keyed-lock.ts';
 import type { ImageService } from './registry/service.ts';
 import { createImageService } from './registry/service.ts';
+import { createDiskUsage } from './rpc/image/disk-usage.ts';
+import { allSnapshotters } from './rpc/image/snapshotter.ts';
 import { Operations } from './rpc/operations.ts';
 import type { Services } from './rpc/services.ts';
 import { createContainerStore } from './store/containers.ts';
@@ -25,12 +27,15 @@ import { startStreaming } from './streaming/server.ts';
 /** Where systemd says that it runs the machine (sd_booted(3)). */
 const SYSTEMD_RUNS = '/run/systemd/system';
 
-/** Makes what is done with images: all that `cristal images import` needs. */
-export function createImages(needs: Pick<Services, 'config' | 'containerd' | 'log'>): ImageService {
+/** Makes what is done with images, which is all that `cristal images …` needs. See the store for `pinned`. */
+export function createImages(
+  needs: Pick<Services, 'config' | 'containerd' | 'log'>,
+  pinned: readonly string[] | null = needs.config.images.pinned,
+): ImageService {
   const { config, containerd, log } = needs;
   return createImageService({
     containerd,
-    store: createImageStore(containerd, log),
+    store: createImageStore(containerd, log, pinned),
     config: config.images,
     snapshotter: config.containerd.snapshotter,
     openFile: streamFile,
@@ -61,6 +66,7 @@ export async function createServices(
     sandboxes: createSandboxStore(containerd.containers, paths),
     containers: createContainerStore(containerd.containers, paths),
     images: stack.use(createImages({ config, containerd, log })),
+    diskUsage: createDiskUsage(containerd, { snapshotters: allSnapshotters(config), log }),
     namespaces: stack.use(await startNamespaceThread(log)),
     network,
     pump: stack.use(await startLogPump(log)),

@@ -2,6 +2,8 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseCommand } from './cli/command.ts';
+import type { ImageCommand } from './cli/image-commands.ts';
+import { runImageCommand } from './cli/image-commands.ts';
 import { createLogger } from './cli/logger.ts';
 import type { Config } from './config/schema.ts';
 import { createContainerd } from './containerd/client.ts';
@@ -10,7 +12,8 @@ import { createImages, createServices } from './create-services.ts';
 import { followEvents } from './daemon/follow-events.ts';
 import { mayStart, preflight } from './daemon/preflight.ts';
 import { recover } from './daemon/recover.ts';
-import { exists } from './host/files.ts';
+import { exists, saveStream } from './host/files.ts';
+import { Fault, messageOf } from './lib/fault.ts';
 import { imageHandlers, runtimeHandlers } from './rpc/index.ts';
 import { listen } from './server/listen.ts';
 
@@ -23,9 +26,13 @@ switch (command.kind) {
     (command.exitCode === 0 ? process.stdout : process.stderr).write(command.text);
     process.exitCode = command.exitCode;
     break;
+  case 'pull':
   case 'import':
-    await importArchive(command.config, command.path);
-    break;
+  case 'export':
+  case 'list':
+    await workOnImages(command);
+    // A download that was broken off must not keep us.
+    process.exit();
   case 'daemon':
     await serve(command.config);
     // Whatever still hangs must not keep a daemon that said goodbye.
@@ -64,13 +71,28 @@ async function serve(config: Config): Promise<void> {
   await Promise.all([server.drain(DRAIN_MS), Promise.race([services.operations.idle(), sleep(DRAIN_MS)])]);
 }
 
-/** Loads an image archive straight into containerd, and prints what came of it. */
-async function importArchive(config: Config, path: string): Promise<void> {
-  await using stack = new AsyncDisposableStack();
-  const log = createLogger('warn');
-  const containerd = createContainerd(stack.use(connect({ ...config.containerd, log })));
-  const images = stack.use(createImages({ config, containerd, log }));
-  for (const image of await images.importArchive(path)) {
-    process.stdout.write(`${[image.id, ...image.repoTags].join(' ')}\n`);
+/** Does something with containerd's images, without the daemon. */
+async function workOnImages(work: ImageCommand): Promise<void> {
+  const { config } = work;
+  const { promise: stopped, reject: stop } = Promise.withResolvers<never>();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => stop(new Fault('cancelled', `stopped by ${name}`)));
   }
+  const log = createLogger('error');
+  using connection = connect({ ...config.containerd, log });
+  const containerd = createContainerd(connection);
+  // Whoever only looks changes no labels.
+  const pinned = work.kind === 'list' || work.kind === 'export' ? null : config.images.pinned;
+  const images = createImages({ config, containerd, log }, pinned);
+  const { stdout: out, stderr: progress } = process;
+  const working = runImageCommand(work, { images, out, progress, save: saveStream });
+  try {
+    await Promise.race([working, stopped]);
+  } catch (error) {
+    process.stderr.write(`cristal: ${messageOf(error)}\n`);
+    process.exitCode = 1;
+  }
+  // What still runs when we are stopped ends with the service, and lets go of what it held.
+  await images[Symbol.asyncDispose]();
+  await working.catch(() => {});
 }

@@ -11,6 +11,7 @@ import type { Connection } from '../src/containerd/connection.ts';
 import { connect } from '../src/containerd/connection.ts';
 import type { ImageService } from '../src/registry/service.ts';
 import { createImageService } from '../src/registry/service.ts';
+import { createDiskUsage } from '../src/rpc/image/disk-usage.ts';
 import { imageFsInfo } from '../src/rpc/image/image-fs-info.ts';
 import { createImageStore } from '../src/store/images.ts';
 import type { PrivateContainerd } from './fixtures/containerd.ts';
@@ -76,7 +77,7 @@ describe.each(containerdVersions)('images on containerd %s', (version) => {
     createImageService({
       containerd,
       store: createImageStore(containerd, log),
-      config: { certsDir: join(dir, 'none'), maxConcurrentDownloads: 3, stallTimeoutMs: 20_000, ...settings },
+      config: { ...defaultConfig().images, certsDir: join(dir, 'none'), stallTimeoutMs: 20_000, ...settings },
       snapshotter: 'overlayfs',
       openFile: createReadStream,
       log,
@@ -338,7 +339,7 @@ describe.each(containerdVersions)('images on containerd %s', (version) => {
     await using service = newService({ stallTimeoutMs: 300 });
     await expect(pull(`${host}/stall`, service)).rejects.toMatchObject({
       code: 'unavailable',
-      message: expect.stringMatching(/^RegistryUnavailable: blob sha256:.*no data for 0\.3 s/) as string,
+      message: expect.stringMatching(/^RegistryUnavailable: pull of .*: no data for 0\.3 s/) as string,
     });
     expect(await leftovers()).toEqual({ leases: [], extracts: [] });
   });
@@ -397,7 +398,8 @@ describe.each(containerdVersions)('images on containerd %s', (version) => {
   test.skipIf(skip !== null)('the file system of images is measured', async () => {
     const config = { ...defaultConfig(), runtimes: { runc: defaultRuntimeHandler() } };
     const call = { rpc: 'ImageFsInfo', signal, log };
-    const { imageFilesystems = [] } = await imageFsInfo({ containerd, config }, {}, call);
+    const diskUsage = createDiskUsage(containerd, { snapshotters: ['overlayfs'], log });
+    const { imageFilesystems = [] } = await imageFsInfo({ diskUsage, config }, {}, call);
     expect(imageFilesystems).toHaveLength(1);
     const [usage] = imageFilesystems;
     expect(usage?.fsId?.mountpoint).toBe(join(ctd.root, 'io.containerd.snapshotter.v1.overlayfs'));

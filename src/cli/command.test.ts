@@ -37,6 +37,15 @@ test('images import takes an archive and settings', () => {
   expect(parseCommand(argv)).toEqual({ kind: 'import', path: 'a.tar', config });
 });
 
+test.each([
+  [['pull', 'busybox'], { kind: 'pull', reference: 'busybox' }],
+  [['export', 'a:1', 'b:2', 'out.tar'], { kind: 'export', references: ['a:1', 'b:2'], path: 'out.tar' }],
+  [['ls'], { kind: 'list' }],
+])('images %j', (words, expected) => {
+  const argv = ['images', ...words, '--config', fileWith('')];
+  expect(parseCommand(argv)).toEqual({ ...expected, config: defaultConfig() });
+});
+
 test('config default prints what config check accepts', () => {
   const printed = parseCommand(['config', 'default']);
   if (printed.kind !== 'print') throw new Error(`a ${printed.kind} command`);
@@ -69,7 +78,12 @@ describe.each([
   [['config', 'default', 'x'], 2, 'config default takes no argument'],
   [['config'], 2, 'no such command: config;'],
   [['images', 'import'], 2, 'images import takes one FILE'],
-  [['images', 'export', 'x'], 2, 'no such command: images export x;'],
+  [['images', 'export', 'x'], 2, 'images export takes one REFERENCE or more, and a FILE'],
+  [['images', 'pull'], 2, 'images pull takes one REFERENCE'],
+  [['images', 'pull', 'a', 'b'], 2, 'images pull takes one REFERENCE'],
+  [['images', 'ls', 'a'], 2, 'images ls takes no argument'],
+  [['images', 'burn', 'x'], 2, 'no such command: images burn x;'],
+  [['images'], 2, 'no such command: images;'],
   [['daemon'], 2, 'no such command: daemon;'],
   [['--lissen', '/a'], 2, "Unknown option '--lissen'"],
   [['--root'], 2, '--root'],

@@ -13,6 +13,10 @@ export type Command =
   | { kind: 'daemon'; config: Config; sources: Sources }
   /** An archive to load straight into containerd, without the daemon. */
   | { kind: 'import'; path: string; config: Config }
+  | { kind: 'export'; references: string[]; path: string; config: Config }
+  /** An image to fetch straight into containerd. */
+  | { kind: 'pull'; reference: string; config: Config }
+  | { kind: 'list'; config: Config }
   /** Nothing to do but to say so: on stdout when `exitCode` is 0, else on stderr. */
   | { kind: 'print'; text: string; exitCode: number };
 
@@ -30,6 +34,7 @@ export function parseCommand(argv: readonly string[]): Command {
 
   const [verb, ...operands] = [words.slice(0, 2).join(' '), ...words.slice(2)];
   const [file] = operands;
+  if (words[0] === 'images') return imageCommand(given, words[1] ?? '', operands);
   switch (verb) {
     case '':
       return withSettings(given, (config, sources) => ({ kind: 'daemon', config, sources }));
@@ -40,11 +45,34 @@ export function parseCommand(argv: readonly string[]): Command {
     case 'config check':
       if (file === undefined || operands.length > 1) return usageError('config check takes one FILE');
       return checkFile(file);
-    case 'images import':
-      if (file === undefined || operands.length > 1) return usageError('images import takes one FILE');
-      return withSettings(given, (config) => ({ kind: 'import', path: file, config }));
     default:
       return usageError(`no such command: ${words.join(' ')}`);
+  }
+}
+
+/** `cristal images VERB …` */
+function imageCommand(given: Given, verb: string, operands: string[]): Command {
+  const [first] = operands;
+  const last = operands.at(-1);
+  switch (verb) {
+    case 'pull':
+      if (first === undefined || operands.length > 1) return usageError('images pull takes one REFERENCE');
+      return withSettings(given, (config) => ({ kind: 'pull', reference: first, config }));
+    case 'import':
+      if (first === undefined || operands.length > 1) return usageError('images import takes one FILE');
+      return withSettings(given, (config) => ({ kind: 'import', path: first, config }));
+    case 'export': {
+      const references = operands.slice(0, -1);
+      if (last === undefined || references.length === 0) {
+        return usageError('images export takes one REFERENCE or more, and a FILE');
+      }
+      return withSettings(given, (config) => ({ kind: 'export', references, path: last, config }));
+    }
+    case 'ls':
+      if (operands.length > 0) return usageError('images ls takes no argument');
+      return withSettings(given, (config) => ({ kind: 'list', config }));
+    default:
+      return usageError(`no such command: ${['images', verb, ...operands].join(' ').trimEnd()}`);
   }
 }
 

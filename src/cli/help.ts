@@ -16,10 +16,13 @@ export function helpText(): string {
     entry('cristal [OPTIONS]', 'Run the daemon in the foreground.'),
     entry('cristal config default', 'Print the default settings as TOML, every key explained.'),
     entry('cristal config check FILE', 'Say what is wrong in FILE and where; exits 1 if anything is.'),
+    entry('cristal images ls', 'List the images that containerd has.'),
+    entry('cristal images pull REF', 'Pull an image into containerd, and show how it goes; needs no daemon.'),
     entry(
       'cristal images import FILE',
       'Load an image archive into containerd; needs no daemon and no registry.',
     ),
+    entry('cristal images export REF... FILE', 'Save images as an archive, which docker and ctr read too.'),
     '',
     'Options, which outrank the file:',
     entry('--config FILE', `Read settings from FILE. Default: ${DEFAULT_CONFIG_FILE}, if it is there.`),

@@ -81,6 +81,19 @@ export function text(doc: string, { expects, pattern }: TextRule): Field<string>
   };
 }
 
+/** A list of texts, which may be empty. */
+export function textList(doc: string, { expects, pattern }: TextRule): Field<string[]> {
+  return {
+    doc,
+    expects,
+    example: null,
+    read: (raw) =>
+      Array.isArray(raw) && raw.every((item) => typeof item === 'string' && pattern.test(item))
+        ? (raw as string[])
+        : undefined,
+  };
+}
+
 export function oneOf<const T extends string>(doc: string, choices: readonly T[]): Field<T> {
   return {
     doc,

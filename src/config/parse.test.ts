@@ -51,7 +51,14 @@ timeout_ms = 1000
 [images]
 certs_dir = "/certs"
 max_concurrent_downloads = 64
+max_downloads = 100
 stall_timeout_ms = 1000
+min_rate = 1024
+auth_file = "/auth.json"
+pinned = ["registry.k8s.io/pause:*"]
+verifier_dir = "/verify"
+verifier_timeout_ms = 10
+max_verifiers = 1
 [streaming]
 address = "::1"
 port = 10010
@@ -76,7 +83,18 @@ privileged_without_host_devices = true
     logLevel: 'trace',
     containerd: { address: '/c.sock', namespace: 'moby', snapshotter: 'native' },
     cni: { confDir: '/conf', binDirs: ['/b1', '/b2'], timeoutMs: 1000 },
-    images: { certsDir: '/certs', maxConcurrentDownloads: 64, stallTimeoutMs: 1000 },
+    images: {
+      certsDir: '/certs',
+      maxConcurrentDownloads: 64,
+      maxDownloads: 100,
+      stallTimeoutMs: 1000,
+      minRate: 1024,
+      authFile: '/auth.json',
+      pinned: ['registry.k8s.io/pause:*'],
+      verifierDir: '/verify',
+      verifierTimeoutMs: 10,
+      maxVerifiers: 1,
+    },
     streaming: {
       address: '::1',
       port: 10_010,

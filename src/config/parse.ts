@@ -81,7 +81,9 @@ function checkStreaming({ tls, ...files }: StreamingConfig, report: Report): voi
     const name = `streaming.${toSnake(key)}`;
     report(
       ['streaming', wanted ? 'tls' : toSnake(key)],
-      wanted ? `${name}: expected a path, since tls is "files"` : `${name}: has no use, since tls is "${tls}"`,
+      wanted
+        ? `${name}: expected a path, since tls is "files"`
+        : `${name}: has no use, since tls is "${tls}"`,
     );
   };
   check('tlsCertFile', tls === 'files');

@@ -38,8 +38,23 @@ export interface CniConfig {
 
 export interface ImagesConfig {
   certsDir: string;
+  /** Of one image. */
   maxConcurrentDownloads: number;
+  /** Of all images. */
+  maxDownloads: number;
   stallTimeoutMs: number;
+  /** What a pull must receive over `stallTimeoutMs`, in bytes a second; 0 is content with any byte. */
+  minRate: number;
+  /** Path of a Docker config.json whose credentials serve pulls that bring none; empty for none. */
+  authFile: string;
+  /** References of images that the kubelet must not collect; a `*` at the end stands for any rest. */
+  pinned: string[];
+  /** Directory of programs that judge each image before it is fetched; empty asks none. */
+  verifierDir: string;
+  /** How long one of them may take, in milliseconds. */
+  verifierTimeoutMs: number;
+  /** With more programs than this in the directory every pull is refused. */
+  maxVerifiers: number;
 }
 
 /** Where exec, attach and port-forward sessions are served. */
@@ -102,7 +117,14 @@ export function defaultConfig(): Config {
     images: {
       certsDir: '/etc/containerd/certs.d',
       maxConcurrentDownloads: 3,
+      maxDownloads: 12,
       stallTimeoutMs: 300_000,
+      minRate: 0,
+      authFile: '',
+      pinned: [],
+      verifierDir: '',
+      verifierTimeoutMs: 10_000,
+      maxVerifiers: 10,
     },
     streaming: {
       address: '127.0.0.1',

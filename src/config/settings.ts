@@ -10,6 +10,7 @@ import {
   pathList,
   socketPath,
   text,
+  textList,
 } from './fields.ts';
 import type {
   CniConfig,
@@ -35,6 +36,10 @@ const IDENTIFIER = {
 };
 
 const NON_EMPTY = { expects: 'a string that is not empty', pattern: /\S/ };
+const REFERENCE_PATTERN = {
+  expects: 'a list of references, each with a * at most at its end',
+  pattern: /^[^\s*]+\*?$/,
+};
 const MAYBE_EMPTY = { expects: 'a string', pattern: /^/ };
 
 /** The keys before the first table. */
@@ -81,10 +86,36 @@ export const imagesFields: Fields<ImagesConfig> = {
     'Directory of registry mirrors and certificates, one HOST/hosts.toml each, as containerd has them.',
   ),
   maxConcurrentDownloads: integer('How many layers of one image are fetched at a time.', 1, 64),
+  maxDownloads: integer('How many layers of all images together are fetched at a time.', 1, 1_000),
   stallTimeoutMs: integer(
-    'A pull that received nothing for this many milliseconds is given up.',
+    'A pull that received nothing for this many milliseconds, while it was fetching, is given up.',
     1_000,
     86_400_000,
+  ),
+  minRate: integer(
+    'A pull that received fewer bytes a second than this over stall_timeout_ms is given up too. 0: any byte is enough.',
+    0,
+    1_000_000_000,
+  ),
+  authFile: optionalPath(
+    "File with registry credentials, as Docker's config.json has them under auths, for pulls that bring none. Read at each pull. Empty: none.",
+  ),
+  pinned: textList(
+    'Images that the kubelet must not collect, by reference; a * at the end stands for any rest. One that is taken off the list is unpinned at the next start.',
+    REFERENCE_PATTERN,
+  ),
+  verifierDir: optionalPath(
+    'Directory of programs that judge each image before it is fetched, called as those of the bindir verifier of containerd. Empty: none.',
+  ),
+  verifierTimeoutMs: integer(
+    'How many milliseconds one verifier may take; one that takes longer refuses the image.',
+    10,
+    3_600_000,
+  ),
+  maxVerifiers: integer(
+    'With more programs in verifier_dir than this every pull is refused, since none of them may be skipped.',
+    1,
+    1_000,
   ),
 };
 

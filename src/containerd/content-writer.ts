@@ -17,10 +17,11 @@ export interface NewContent {
   lease?: string;
 }
 
-/** Fills one ingest. One call at a time: each waits for containerd's answer, which sets the pace. */
+/** Fills one ingest. One call at a time. */
 export interface Writer extends AsyncDisposable {
-  /** Bytes that containerd has: at first those of an earlier, broken try. */
+  /** Bytes that containerd has or is being sent: at first those of an earlier, broken try. */
   readonly offset: number;
+  /** May return while containerd still writes; a failure of that is told by a later call. */
   write(chunk: Uint8Array): Promise<void>;
   /** Checks size and digest and makes the blob. A blob that is there already is a success. */
   commit(labels: Record<string, string>): Promise<void>;
@@ -30,6 +31,12 @@ export interface Writer extends AsyncDisposable {
 
 /** Well below what one message may have. */
 const CHUNK_BYTES = 1024 * 1024;
+
+/** So many messages may be unanswered. More than one, or the line is idle while containerd writes. */
+const WINDOW = 8;
+
+/** How many chunks, each of up to a MiB, a writer may still read from after `write` has returned. */
+export const HELD_CHUNKS = WINDOW;
 
 /** A containerd that does not answer to the end of a stream is left after this time. */
 const CLOSE_MS = 2_000;
@@ -50,11 +57,15 @@ export async function openWriter(
   );
   const responses = call.responses[Symbol.asyncIterator]();
 
-  const exchange = async (request: WriteContentRequest): Promise<WriteContentResponse__Output> => {
-    await call.send(request);
+  const nextAnswer = async (): Promise<WriteContentResponse__Output> => {
     const answer = await responses.next();
     if (answer.done) throw new Fault('aborted', `containerd ended the writing of ${ref}`);
     return answer.value;
+  };
+  /** Answers come in the order of requests. A request that cannot be sent ends them. */
+  const exchange = (request: WriteContentRequest): Promise<WriteContentResponse__Output> => {
+    call.send(request).catch(() => {});
+    return nextAnswer();
   };
 
   const close = async (): Promise<void> => {
@@ -71,6 +82,10 @@ export async function openWriter(
 
   const first = await exchange({ action: 'STAT', ref, total, expected });
   let offset = Number(first.offset);
+  const unanswered: Promise<unknown>[] = [];
+  const waitFor = async (most: number): Promise<void> => {
+    while (unanswered.length > most) await unanswered.shift();
+  };
 
   return {
     get offset() {
@@ -80,12 +95,17 @@ export async function openWriter(
     async write(chunk) {
       for (let start = 0; start < chunk.length; start += CHUNK_BYTES) {
         const data = chunk.subarray(start, start + CHUNK_BYTES);
-        const answer = await exchange({ action: 'WRITE', ref, offset, data });
-        offset = Number(answer.offset);
+        const answer = exchange({ action: 'WRITE', ref, offset, data });
+        // It is awaited later, and whoever closes without that has a failure of its own.
+        answer.catch(() => {});
+        unanswered.push(answer);
+        offset += data.length;
+        await waitFor(WINDOW - 1);
       }
     },
 
     async commit(labels) {
+      await waitFor(0);
       const merged = { ...content.labels, ...labels };
       try {
         await exchange({ action: 'COMMIT', ref, total, expected, offset, labels: merged });

@@ -3,7 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 
-import { ensureDir, exists, listDir, openAppend, readBytes, readText, writeFileAtomic } from './files.ts';
+import { Fault } from '../lib/fault.ts';
+import {
+  ensureDir,
+  exists,
+  listDir,
+  openAppend,
+  readBytes,
+  readText,
+  saveStream,
+  writeFileAtomic,
+} from './files.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'cristal-files-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -48,4 +58,23 @@ test('appending makes the directories and goes on with a file that exists', asyn
   }
   expect(readFileSync(path, 'utf8')).toBe('one\ntwo\n');
   expect(statSync(path).mode & 0o777).toBe(0o640);
+});
+
+test('a streamed file has its name only when it is whole', async () => {
+  const dir = join(root, 'streams');
+  await ensureDir(dir);
+  const path = join(dir, 'streamed');
+  async function* pieces(fail: boolean) {
+    yield Buffer.from('one ');
+    expect(readdirSync(dir)).not.toContain('streamed');
+    if (fail) throw new Fault('data_loss', 'cut');
+    yield Buffer.from('two');
+  }
+  await expect(saveStream(path, pieces(true))).rejects.toMatchObject({ code: 'data_loss' });
+  expect(readdirSync(dir)).toEqual([]);
+  await saveStream(path, pieces(false));
+  expect(await readText(path)).toBe('one two');
+  expect(readdirSync(dir)).toEqual(['streamed']);
+  rmSync(path);
+  await expect(saveStream(join(dir, 'none', 'x'), pieces(false))).rejects.toMatchObject({ code: 'not_found' });
 });

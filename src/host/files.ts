@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { constants, createReadStream } from 'node:fs';
+import { constants, createReadStream, createWriteStream } from 'node:fs';
 import { access, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 
 import { Fault } from '../lib/fault.ts';
 import { hostFault, isErrno } from './errno.ts';
@@ -83,6 +84,18 @@ export async function ensureDir(path: string, mode = 0o755): Promise<void> {
 /** The bytes of a file as they are read. Iterating throws what opening or reading does. */
 export function streamFile(path: string): AsyncIterable<Buffer> {
   return createReadStream(path) as AsyncIterable<Buffer>;
+}
+
+/** Writes a file (0600) as its bytes come. It has its name only when all of them are there. */
+export async function saveStream(path: string, data: AsyncIterable<Uint8Array>): Promise<void> {
+  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
+  try {
+    await pipeline(data, createWriteStream(temporary, { flags: 'wx', mode: 0o600 }));
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error instanceof Fault ? error : hostFault(`write ${path}`, error);
+  }
 }
 
 /** The names in a directory, sorted; none where there is no directory. */

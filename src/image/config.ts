@@ -41,7 +41,8 @@ export function parseImageFile(data: Uint8Array): ImageFile {
 /** The user part of the image's `USER` in the CRI's two forms; at most one of them is set. */
 export function imageUser(user: string): { uid: number | null; username: string } {
   const name = user.split(':', 1)[0] ?? '';
-  return /^\d+$/.test(name) ? { uid: Number(name), username: '' } : { uid: null, username: name };
+  // What is not a number to us is a name, which then nobody has.
+  return /^\d{1,15}$/.test(name) ? { uid: Number(name), username: '' } : { uid: null, username: name };
 }
 
 function parseJson(data: Uint8Array): unknown {

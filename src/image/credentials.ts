@@ -24,11 +24,12 @@ export function credentialsFromAuth(auth: AuthConfig__Output | null, host: strin
 }
 
 /** The same for equal credentials, and tells nothing about them. */
-export function fingerprint(auth: AuthConfig__Output | null): string {
+export function fingerprint(auth: AuthConfig__Output | Credentials | null): string {
   return createHash('sha256').update(JSON.stringify(auth)).digest('hex');
 }
 
-function fromPair(encoded: string): Credentials {
+/** Base64 of `username:password`. Throws `invalid_argument`, without quoting it, for anything else. */
+export function fromPair(encoded: string): Credentials {
   const decoded = Buffer.from(encoded, 'base64').toString();
   const colon = decoded.indexOf(':');
   if (colon <= 0) throw new Fault('invalid_argument', 'auth.auth is not base64 of "username:password"');
@@ -40,11 +41,14 @@ function fromPair(encoded: string): Credentials {
   };
 }
 
-/** The kubelet may leave the server out, and may write it with or without a scheme and a path. */
+/** The kubelet may leave the server out. */
 function isFor(serverAddress: string, host: string): boolean {
-  if (serverAddress === '') return true;
-  const server = serverAddress.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
-  return hubName(server) === hubName(host);
+  return serverAddress === '' || serverHost(serverAddress) === serverHost(host);
+}
+
+/** The host of a server as users write it, with or without a scheme and a path; Docker Hub has one name. */
+export function serverHost(server: string): string {
+  return hubName(server.replace(/^https?:\/\//, '').replace(/\/.*$/, ''));
 }
 
 function hubName(host: string): string {

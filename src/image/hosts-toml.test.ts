@@ -32,6 +32,18 @@ test.each([
   expect(defaultEndpoint(host)).toEqual({ ...plainEndpoint, url });
 });
 
+test('without a file, certificates are taken as Docker has them', () => {
+  const directory = '/certs.d/reg.test';
+  const names = ['b.crt', 'client.key', 'client.cert', 'a.crt', 'README'];
+  expect(defaultEndpoint('reg.test', { directory, names })).toEqual({
+    ...plainEndpoint,
+    url: 'https://reg.test/v2',
+    ca: [`${directory}/a.crt`, `${directory}/b.crt`],
+    client: [{ cert: `${directory}/client.cert`, key: `${directory}/client.key` }],
+  });
+  expect(() => defaultEndpoint('reg.test', { directory, names: ['x.cert'] })).toThrow('x.cert has no x.key');
+});
+
 test('an empty file means the registry itself', () => {
   expect(read('')).toEqual([{ ...plainEndpoint, url: 'https://reg.test:5000/v2' }]);
 });

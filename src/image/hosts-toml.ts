@@ -24,9 +24,29 @@ export function hostDirectories(host: string): string[] {
   return [...new Set([underscored, host, '_default'])];
 }
 
-/** The endpoint of a registry that has no hosts.toml. */
-export function defaultEndpoint(host: string): Endpoint {
-  return endpointFrom(upstreamHost(host), {}, { host, file: '', key: '' });
+/**
+ * The endpoint of a registry that has no hosts.toml. Its directory may hold certificates as Docker has
+ * them: authorities in NAME.crt, our own in NAME.cert with NAME.key. Throws `failed_precondition` for one
+ * without its key.
+ */
+export function defaultEndpoint(
+  host: string,
+  { directory, names }: { directory: string; names: readonly string[] } = { directory: '', names: [] },
+): Endpoint {
+  const sorted = names.toSorted();
+  const ca = sorted.filter((name) => name.endsWith('.crt'));
+  const client = sorted
+    .filter((name) => name.endsWith('.cert'))
+    .map((cert) => [cert, cert.replace(/\.cert$/, '.key')]);
+  const alone = client.find(([, key = '']) => !names.includes(key));
+  if (alone !== undefined) {
+    throw new Fault('failed_precondition', `${directory}: ${alone.join(' has no ')}`);
+  }
+  return endpointFrom(
+    upstreamHost(host),
+    { ca, client },
+    { host, file: join(directory, 'hosts.toml'), key: '' },
+  );
 }
 
 /**

@@ -18,8 +18,14 @@ test.each([
     kind: 'manifest',
     mediaType,
     config: { ...config, annotations: {} },
-    layers: [{ ...layer, annotations: {} }],
+    layers: [{ ...layer, annotations: {}, urls: [] }],
   });
+});
+
+test('a layer keeps the places where else it is', () => {
+  const urls = ['https://foreign.test/layer', 7];
+  const parsed = parse({ config, layers: [{ ...layer, urls }] });
+  expect(parsed).toMatchObject({ layers: [{ urls: ['https://foreign.test/layer'] }] });
 });
 
 test('an index keeps the platforms', () => {

@@ -25,7 +25,12 @@ export interface Manifest {
   mediaType: string;
   config: Descriptor;
   /** Lowest first. */
-  layers: Descriptor[];
+  layers: Layer[];
+}
+
+export interface Layer extends Descriptor {
+  /** Where else it may be had, because registries must not distribute it. */
+  urls: readonly string[];
 }
 
 /** A list of images of different platforms. */
@@ -67,7 +72,7 @@ export function parseManifest(data: Uint8Array, statedType: string): Manifest | 
 
   const mediaType = MANIFESTS.has(stated) ? stated : manifestType;
   const config = descriptorFrom(root['config'], 'config');
-  const layers = root['layers'].map((layer, place) => descriptorFrom(layer, `layer ${place}`));
+  const layers = root['layers'].map(layerFrom);
   return { kind: 'manifest', mediaType, config, layers };
 }
 
@@ -125,6 +130,13 @@ function descriptorFrom(value: unknown, what: string): Descriptor {
     size,
     annotations: (annotations ?? {}) as Record<string, string>,
   };
+}
+
+function layerFrom(value: unknown, place: number): Layer {
+  const descriptor = descriptorFrom(value, `layer ${place}`);
+  const { urls } = value as { urls?: unknown };
+  const texts = Array.isArray(urls) ? urls.filter((url) => typeof url === 'string') : [];
+  return { ...descriptor, urls: texts };
 }
 
 function entryFrom(value: unknown, place: number): IndexEntry {

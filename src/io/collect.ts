@@ -14,7 +14,7 @@ export function collectHead(limitBytes: number): Collector {
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {
       const kept = chunk.subarray(0, limitBytes - size);
-      if (kept.length > 0) chunks.push(kept);
+      if (kept.length > 0) chunks.push(Buffer.from(kept)); // who writes may use its memory again
       size += kept.length;
       done();
     },

@@ -151,3 +151,20 @@ test('disposing closes the FIFO', async () => {
   expect(() => openFifoWriter(path)).toThrow('nobody reads from it');
   expect(() => copyOutput(join(root, 'none'), null)).toThrow(expect.objectContaining({ code: 'not_found' }));
 });
+
+test('what a slow listener is given stays as it is until it has called back', async () => {
+  let text = '';
+  const sink = new Writable({
+    highWaterMark: 10_000_000, // so that many chunks wait at once
+    write(chunk: Buffer, _, done) {
+      setTimeout(() => {
+        text += chunk.toString();
+        done();
+      }, 5);
+    },
+  });
+  using copy = copyOutput(path, sink);
+  write('seq 1 300000 | dd bs=64k iflag=fullblock status=none');
+  await copy.done;
+  expect(text === Array.from({ length: 300_000 }, (_, n) => `${n + 1}\n`).join('')).toBe(true);
+});

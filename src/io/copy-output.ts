@@ -2,10 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Writable } from 'node:stream';
 
 import { hostFault } from '../host/errno.ts';
-import { readFifo } from './fifo-stream.ts';
+import { MAX_CHUNK, readFifo } from './fifo-stream.ts';
 
 /** How often the end of the output is looked for, in milliseconds. */
 const LOOK_MS = 50;
+
+/**
+ * Chunks from this length on are copied to memory that is used again: new memory for each would cost
+ * more time in the garbage collector than all else. Short ones get no more than they need.
+ */
+const LONG_CHUNK = 16 * 1024;
 
 /** What one process says, on its way from a FIFO to who listens. Disposing closes the FIFO. */
 export interface OutputCopy extends Disposable {
@@ -26,8 +32,9 @@ const NO_OUTPUT: OutputCopy = {
 
 /**
  * Opens a FIFO to read from at once, and copies it to `sink`, which is neither ended nor destroyed.
- * A sink that is full makes the process wait. What comes after a sink has failed, or without one, is
- * read and dropped. '' stands for a FIFO that is not there.
+ * A sink that is full makes the process wait, and what it was given is overwritten once it has called
+ * back. What comes after a sink has failed, or without one, is read and dropped. '' stands for a FIFO
+ * that is not there.
  */
 export function copyOutput(path: string, sink: Writable | null): OutputCopy {
   if (path === '') return NO_OUTPUT;
@@ -35,8 +42,10 @@ export function copyOutput(path: string, sink: Writable | null): OutputCopy {
   let unwritten = 0;
   let ended = false;
   let dropping = sink === null;
+  const spare: Buffer[] = [];
   const { promise: flushed, resolve: onFlushed } = Promise.withResolvers<void>();
-  const wasWritten = () => {
+  const wasWritten = (memory: Buffer) => {
+    if (memory.length === MAX_CHUNK) spare.push(memory);
     unwritten--;
     if (ended && unwritten === 0) onFlushed();
   };
@@ -44,7 +53,12 @@ export function copyOutput(path: string, sink: Writable | null): OutputCopy {
     onChunk(chunk) {
       if (dropping || !sink?.writable) return true;
       unwritten++;
-      return sink.write(Buffer.from(chunk), wasWritten); // a copy: the buffer is shared
+      const isLong = chunk.length >= LONG_CHUNK;
+      const memory = isLong
+        ? (spare.pop() ?? Buffer.allocUnsafeSlow(MAX_CHUNK))
+        : Buffer.allocUnsafe(chunk.length);
+      chunk.copy(memory); // the chunk's own is shared
+      return sink.write(memory.subarray(0, chunk.length), () => wasWritten(memory));
     },
     onError: (error) => {
       failure = error;

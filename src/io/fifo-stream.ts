@@ -17,11 +17,14 @@ export interface FifoReader {
   onError(error: Error): void;
 }
 
+/** The longest chunk that comes in one go, in bytes. */
+export const MAX_CHUNK = 256 * 1024;
+
 /**
  * One read buffer serves all streams of a thread: libuv fills it and calls back at once, and every
  * `onChunk` copies what it keeps before it returns.
  */
-const shared = Buffer.allocUnsafe(256 * 1024);
+const shared = Buffer.allocUnsafe(MAX_CHUNK);
 
 /**
  * Opens a FIFO and reads it by the event loop of this thread: no thread of libuv's pool ever waits

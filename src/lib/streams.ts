@@ -6,7 +6,10 @@ export interface TerminalSize {
   readonly height: number;
 }
 
-/** What one exec or attach session reads and writes, whichever protocol carries it. */
+/**
+ * What one exec or attach session reads and writes, whichever protocol carries it. The memory of what is
+ * written may be used again as soon as the write has called back, so who keeps it makes a copy.
+ */
 export interface RemoteStreams {
   /** Null where the wish did not ask for it, as for the other two. Its end is the client's half-close. */
   readonly stdin: Readable | null;

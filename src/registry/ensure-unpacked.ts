@@ -23,7 +23,7 @@ export async function ensureUnpacked(
   const { manifest } = await findLocalImage(containerd, image.target);
   const { diffIds } = await readImageFile(containerd, manifest.config.digest);
   const layers = { config: manifest.config.digest, layers: manifest.layers, diffIds };
-  const unpackNeeds = { ...needs, snapshotter, lease: lease.id, signal };
+  const unpackNeeds = { ...needs, snapshotter, lease: lease.id, signal, progress: null };
   await unpackImage(unpackNeeds, layers, (place) => expectLayer(needs, manifest.layers[place], signal));
 }
 

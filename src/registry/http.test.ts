@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
@@ -42,6 +44,24 @@ test.each([
   [new Error('plain'), 'plain'],
 ])('reason of %o', (error, reason) => {
   expect(networkReason(error)).toBe(reason);
+});
+
+test('plain HTTP is handed to its proxy', async () => {
+  const asked: (string | undefined)[] = [];
+  const proxy = createHttpServer((message, response) => {
+    asked.push(message.url);
+    response.end('from the proxy');
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const { port } = proxy.address() as AddressInfo;
+  await using http = createHttpClient({ http_proxy: `127.0.0.1:${port}`, no_proxy: 'direct.invalid' });
+  const tls = { ca: [], client: [], skipVerify: false };
+  const reply = await http.send(request('http://reg.invalid/v2/x?ns=y'), tls);
+  expect((await readBody(reply, 100)).toString()).toBe('from the proxy');
+  expect(asked).toEqual(['http://reg.invalid/v2/x?ns=y']);
+  await expect(http.send(request('http://direct.invalid/'), tls)).rejects.toThrow('direct.invalid');
+  proxy.closeAllConnections();
+  proxy.close();
 });
 
 describe.skipIf(!hasOpenssl())('TLS', () => {
@@ -90,6 +110,40 @@ describe.skipIf(!hasOpenssl())('TLS', () => {
     expect(await ask({ skipVerify: true })).toBe('false');
     const client = [{ cert: path('client.pem'), key: path('client.key') }];
     expect(await ask({ ca: [path('server.pem')], client })).toBe('true');
+  });
+
+  test('of a directory every certificate file is an authority', async () => {
+    const authorities = path('authorities');
+    mkdirSync(authorities);
+    writeFileSync(join(authorities, 'README'), 'no certificate');
+    await expect(ask({ ca: [authorities] })).rejects.toThrow('self-signed');
+    copyFileSync(path('server.pem'), join(authorities, 'a.crt'));
+    expect(await ask({ ca: [authorities] })).toBe('false');
+  });
+
+  test('through a proxy TLS is end to end; its password is for the proxy alone', async () => {
+    const tunnels: (string | undefined)[] = [];
+    const proxy = createHttpServer().on('connect', ({ url: target, headers }, client) => {
+      tunnels.push(target, headers['proxy-authorization']);
+      const upstream = connect(Number(new URL(url).port), '127.0.0.1', () => {
+        client.write('HTTP/1.1 200 OK\r\n\r\n');
+        upstream.pipe(client).pipe(upstream);
+      });
+      client.on('error', () => upstream.destroy());
+      upstream.on('error', () => client.destroy());
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const { port } = proxy.address() as AddressInfo;
+    await using http = createHttpClient({ HTTPS_PROXY: `http://u:p@127.0.0.1:${port}` });
+    const client = [{ cert: path('client.pem'), key: path('client.key') }];
+    const reply = await http.send(request('https://reg.invalid:5000/'), { ca: [], client, skipVerify: true });
+    expect((await readBody(reply, 100)).toString()).toBe('true');
+    expect(tunnels).toEqual(['reg.invalid:5000', `Basic ${btoa('u:p')}`]);
+    await expect(
+      http.send(request('https://reg.invalid:5000/'), { ca: [], client: [], skipVerify: false }),
+    ).rejects.toThrow('self-signed');
+    proxy.closeAllConnections();
+    proxy.close();
   });
 
   test('a file that is not there is named', async () => {

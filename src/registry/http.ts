@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { join } from 'node:path';
 import { getCACertificates } from 'node:tls';
 import type { Dispatcher } from 'undici';
-import { Agent, request as undiciRequest } from 'undici';
-import { readBytes } from '../host/files.ts';
+import { Agent, ProxyAgent, request as undiciRequest } from 'undici';
+import { listDir, readBytes } from '../host/files.ts';
 import type { Endpoint } from '../image/hosts-toml.ts';
+import type { Environment } from '../image/proxy.ts';
+import { proxyFor } from '../image/proxy.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
 
 export interface HttpRequest {
@@ -37,14 +40,18 @@ const DISCARD_BYTES = 64 * 1024;
 const HEADERS_MS = 60_000;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
-export function createHttpClient(): HttpClient {
-  const agents = new Map<string, Agent>();
+/** Takes the proxies from `env`. */
+export function createHttpClient(env: Environment = process.env): HttpClient {
+  const agents = new Map<string, Dispatcher>();
 
-  const agentFor = async (tls: TlsOptions): Promise<Agent> => {
+  const agentFor = async (url: string, tls: TlsOptions): Promise<Dispatcher> => {
+    const proxy = proxyFor(url, env);
     // Read each time and kept by content, so that a renewed certificate is used without a restart.
     const material = await readMaterial(tls);
-    const key = createHash('sha256').update(JSON.stringify(material)).digest('hex');
-    const agent = agents.get(key) ?? newAgent(material);
+    const key = createHash('sha256')
+      .update(JSON.stringify([material, proxy]))
+      .digest('hex');
+    const agent = agents.get(key) ?? newAgent(material, proxy);
     agents.set(key, agent);
     return agent;
   };
@@ -55,7 +62,8 @@ export function createHttpClient(): HttpClient {
       for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
         // Our certificate is for the registry, not for where it sends us.
         const foreign = new URL(current.url).origin !== new URL(request.url).origin;
-        const reply = await sendOnce(await agentFor(foreign ? { ...tls, client: [] } : tls), current);
+        const agent = await agentFor(current.url, foreign ? { ...tls, client: [] } : tls);
+        const reply = await sendOnce(agent, current);
         const location = reply.headers.location;
         if (!REDIRECTS.has(reply.status) || location === undefined) return reply;
         await discard(reply);
@@ -91,6 +99,12 @@ export function networkReason(error: unknown): string {
   return cause instanceof Error && cause.message !== '' ? cause.message : messageOf(error);
 }
 
+/** Whether the connection was there, and ended before the answer did. */
+export function isCutConnection(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : '';
+  return code === 'ECONNRESET' || code === 'EPIPE' || code === 'UND_ERR_SOCKET';
+}
+
 /** Reads the rest of a small body, which keeps the connection; a large one is cut off with it. */
 export async function discard({ body }: HttpReply): Promise<void> {
   await body.dump({ limit: DISCARD_BYTES });
@@ -109,7 +123,7 @@ export async function readBody(reply: HttpReply, limit: number): Promise<Buffer>
   return Buffer.concat(chunks);
 }
 
-async function sendOnce(agent: Agent, request: HttpRequest): Promise<HttpReply> {
+async function sendOnce(agent: Dispatcher, request: HttpRequest): Promise<HttpReply> {
   const { statusCode, headers, body } = await undiciRequest(request.url, {
     dispatcher: agent,
     method: request.method,
@@ -131,11 +145,23 @@ interface Material {
 
 async function readMaterial(tls: TlsOptions): Promise<Material> {
   return {
-    ca: await Promise.all(tls.ca.map(readPem)),
+    ca: (await Promise.all(tls.ca.map(readAuthorities))).flat(),
     cert: await Promise.all(tls.client.map(({ cert }) => readPem(cert))),
     key: await Promise.all(tls.client.map(({ key }) => readPem(key))),
     skipVerify: tls.skipVerify,
   };
+}
+
+/** Of a file, or of all certificate files in a directory. */
+async function readAuthorities(path: string): Promise<string[]> {
+  try {
+    return [await readPem(path)];
+  } catch (error) {
+    const cause = error instanceof Fault ? error.cause : error;
+    if (!(cause instanceof Error) || !('code' in cause) || cause.code !== 'EISDIR') throw error;
+    const names = (await listDir(path)).filter((name) => /\.(?:crt|pem|cer)$/.test(name)).toSorted();
+    return await Promise.all(names.map((name) => readPem(join(path, name))));
+  }
 }
 
 async function readPem(path: string): Promise<string> {
@@ -144,18 +170,21 @@ async function readPem(path: string): Promise<string> {
   return bytes.toString();
 }
 
-function newAgent({ ca, cert, key, skipVerify }: Material): Agent {
-  return new Agent({
+function newAgent({ ca, cert, key, skipVerify }: Material, proxy: string | null): Dispatcher {
+  const tls = {
+    rejectUnauthorized: !skipVerify,
+    ...(ca.length === 0 ? {} : { ca: [...getCACertificates('default'), ...ca] }),
+    ...(cert.length === 0 ? {} : { cert, key }),
+  };
+  const options = {
     // One slow layer must not hold up the others on a shared connection.
     allowH2: false,
     connectTimeout: CONNECT_MS,
     headersTimeout: HEADERS_MS,
-    // Downloads have a stall timer of their own, which also sees a slow containerd.
+    // Downloads have a stall guard of their own, which also sees a slow containerd.
     bodyTimeout: 0,
-    connect: {
-      rejectUnauthorized: !skipVerify,
-      ...(ca.length === 0 ? {} : { ca: [...getCACertificates('default'), ...ca] }),
-      ...(cert.length === 0 ? {} : { cert, key }),
-    },
-  });
+  };
+  return proxy === null
+    ? new Agent({ ...options, connect: tls })
+    : new ProxyAgent({ ...options, uri: proxy, requestTls: tls });
 }

@@ -18,7 +18,6 @@ interface ImportPlan {
   /** Opens the archive. Not called before its errors can be met. */
   open: () => AsyncIterable<Uint8Array>;
   snapshotter: string;
-  /** Full forms of references. */
 }
 
 type Needs = Pick<PullNeeds, 'containerd' | 'locks' | 'log'>;
@@ -61,7 +60,7 @@ async function importOne(
   const { config, layers } = found.manifest;
   const { diffIds } = await readImageFile(containerd, config.digest);
   // All of the archive has been read by now, so that a layer that is missing fails where it is unpacked.
-  const unpackNeeds = { ...needs, snapshotter, lease, signal };
+  const unpackNeeds = { ...needs, snapshotter, lease, signal, progress: null };
   await unpackImage(unpackNeeds, { config: config.digest, layers, diffIds }, async () => {});
 
   const names = references.flatMap((reference) => recordNames(reference, target.digest, config.digest));

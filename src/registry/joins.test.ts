@@ -48,3 +48,17 @@ test('slots keep the limit and the order, after failures too', async () => {
   expect(results.map(({ status }) => status === 'rejected')).toEqual([false, true, false, false, false]);
   expect({ order, most }).toEqual({ order: [0, 1, 2, 3, 4], most: 2 });
 });
+
+test('who waits for a slot may leave, and takes none', async () => {
+  const slots = createSlots(1);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const leaver = new AbortController();
+  const first = slots(() => promise);
+  const second = slots(() => Promise.resolve('second'), leaver.signal);
+  const third = slots(() => Promise.resolve('third'), signal);
+  leaver.abort(new Error('left'));
+  await expect(second).rejects.toThrow('left');
+  resolve();
+  await first;
+  expect(await third).toBe('third');
+});

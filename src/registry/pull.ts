@@ -2,13 +2,17 @@ import type { Logger } from 'pino';
 import type { ImagesConfig } from '../config/schema.ts';
 import type { Containerd } from '../containerd/client.ts';
 import type { AuthConfig__Output } from '../gen/runtime/v1/AuthConfig.ts';
+import { readText } from '../host/files.ts';
 import { MAX_CONFIG_BYTES } from '../image/config.ts';
+import type { Credentials } from '../image/credentials.ts';
 import { credentialsFromAuth } from '../image/credentials.ts';
 import type { Descriptor } from '../image/descriptor.ts';
+import { credentialsFromFile } from '../image/docker-config.ts';
 import type { FoundImage } from '../image/find-image.ts';
 import { findImage } from '../image/find-image.ts';
 import { hostPlatform } from '../image/platform.ts';
 import type { Reference } from '../image/reference.ts';
+import { formatReference } from '../image/reference.ts';
 import { allSettled } from '../lib/all-settled.ts';
 import { Fault } from '../lib/fault.ts';
 import type { KeyedLock } from '../lib/keyed-lock.ts';
@@ -19,12 +23,18 @@ import type { HttpClient } from './http.ts';
 import { recordImage, recordNames } from './image-records.ts';
 import { holdLease } from './lease.ts';
 import { readImageFile } from './local-image.ts';
+import type { PullObserver } from './progress.ts';
 import type { Repository } from './repository.ts';
 import { createRepository } from './repository.ts';
+import type { Slots } from './slots.ts';
 import { createSlots } from './slots.ts';
+import type { StallGuard } from './stall-guard.ts';
+import { startStallGuard } from './stall-guard.ts';
 import type { Store } from './store-blob.ts';
 import { storeBytes, storedManifests } from './store-blob.ts';
+import type { TokenCache } from './token-cache.ts';
 import { unpackImage } from './unpack.ts';
+import { verifyImage } from './verify.ts';
 
 export type ImageContainerd = Pick<Containerd, 'content' | 'leases' | 'snapshots' | 'diff' | 'images'>;
 
@@ -33,6 +43,9 @@ export interface PullNeeds {
   http: HttpClient;
   config: ImagesConfig;
   locks: KeyedLock;
+  /** Downloads of all pulls together. */
+  slots: Slots;
+  tokens: TokenCache;
   log: Logger;
 }
 
@@ -41,6 +54,7 @@ export interface PullPlan {
   reference: Reference;
   auth: AuthConfig__Output | null;
   snapshotter: string;
+  progress: PullObserver;
 }
 
 /** The names that now point at the image, the first of which is enough to find it. */
@@ -53,71 +67,92 @@ export interface Pulled {
  * Brings an image into containerd: content, snapshots, records. A lease holds all of it until the records
  * do, so a pull that ends anywhere leaves nothing but downloads that the next one resumes.
  */
-export async function pullImage(needs: PullNeeds, plan: PullPlan, signal: AbortSignal): Promise<Pulled> {
-  const { containerd, log } = needs;
-  const { reference } = plan;
+export async function pullImage(needs: PullNeeds, plan: PullPlan, parent: AbortSignal): Promise<Pulled> {
+  const { containerd, config, log } = needs;
+  const { reference, progress } = plan;
+  const name = formatReference(reference);
   const repository = await openRepository(needs, plan);
+  const pace = { ms: config.stallTimeoutMs, minRate: config.minRate };
+  using guard = startStallGuard(`pull of ${name}`, pace, parent);
+  const { signal } = guard;
   await using lease = await holdLease(containerd, log, signal);
 
-  const target = await repository.resolve(signal);
+  const target = await guard.watch(() => repository.resolve(signal));
+  progress.phase('verify');
+  await verifyImage(needs, { name, target }, signal);
+  progress.phase('fetch');
   const found = await findImage(target, hostPlatform(process.arch), (descriptor) =>
-    repository.manifest(descriptor, signal),
+    guard.watch(() => repository.manifest(descriptor, signal)),
   );
-  await fetchContent(needs, plan, { repository, found, lease: lease.id, signal });
+  progress.blobs([found.manifest.config, ...found.manifest.layers]);
+  await fetchContent(needs, plan, { repository, found, lease: lease.id, guard });
 
+  progress.phase('record');
   const id = found.manifest.config.digest;
   const names = recordNames(reference, target.digest, id);
   await recordImage(containerd, { names, target: measured(target, found) }, signal);
   return { id, names };
 }
 
-async function openRepository(
-  { config, http }: PullNeeds,
-  { reference, auth }: PullPlan,
-): Promise<Repository> {
+async function openRepository(needs: PullNeeds, { reference, auth }: PullPlan): Promise<Repository> {
+  const { config, http, tokens } = needs;
+  const fromFile = await nodeCredentials(needs, reference);
   const endpoints = await endpointsFor(config.certsDir, reference.host);
   const scope = `repository:${reference.path}:pull`;
   const routes = endpoints.map((endpoint) => {
-    const credentials = credentialsFromAuth(
-      auth,
-      endpoint.mirror ? new URL(endpoint.url).host : reference.host,
-    );
-    return { endpoint, authorizer: createAuthorizer({ http, tls: endpoint, credentials, scope }) };
+    const host = endpoint.mirror ? new URL(endpoint.url).host : reference.host;
+    const given = credentialsFromAuth(auth, host);
+    const credentials = given.kind === 'none' ? fromFile(host) : given;
+    const registry = endpoint.url;
+    const authorizer = createAuthorizer({ http, tls: endpoint, credentials, registry, scope, tokens });
+    return { endpoint, authorizer };
   });
   return createRepository(http, routes, reference);
+}
+
+/** What the node itself may show to a host. */
+async function nodeCredentials(
+  { config: { authFile: file }, log }: PullNeeds,
+  { path }: Reference,
+): Promise<(host: string) => Credentials> {
+  const text = file === '' ? null : await readText(file);
+  if (file !== '' && text === null) log.warn({ file }, 'auth_file does not exist; go on without it');
+  return (host) =>
+    text === null ? { kind: 'none' } : credentialsFromFile(text, { file, of: { host, path } });
 }
 
 interface Fetching {
   repository: Repository;
   found: FoundImage;
   lease: string;
-  signal: AbortSignal;
+  guard: StallGuard;
 }
 
 /** Config and layers come in parallel; each layer is unpacked when it and all below it are there. */
 async function fetchContent(needs: PullNeeds, plan: PullPlan, fetching: Fetching): Promise<void> {
   const { containerd, locks, log, config: settings } = needs;
-  const { repository, found, lease } = fetching;
+  const { repository, found, lease, guard } = fetching;
   const { config, layers } = found.manifest;
   if (config.size > MAX_CONFIG_BYTES) {
     throw new Fault('failed_precondition', `the image's config has over ${MAX_CONFIG_BYTES} bytes`);
   }
 
   const failed = new AbortController();
-  const signal = AbortSignal.any([fetching.signal, failed.signal]);
+  const signal = AbortSignal.any([guard.signal, failed.signal]);
   const store: Store = { containerd, lease, signal };
   const origin = originLabel(plan.reference);
   const slots = createSlots(settings.maxConcurrentDownloads);
-  const { stallTimeoutMs } = settings;
-  const fetch = (blob: Descriptor) =>
-    slots(() => fetchBlob({ repository, store, locks, stallTimeoutMs, log }, blob, origin));
+  const { progress } = plan;
+  const blobNeeds = { repository, store, locks, slots: needs.slots, guard, progress, log };
+  const fetch = (blob: Descriptor) => slots(() => fetchBlob(blobNeeds, { blob, labels: origin }), signal);
 
   // The first failure ends all the others. Its reason is what is told, not theirs.
   const orStop = async <T>(work: Promise<T>): Promise<T> => {
     try {
       return await work;
     } catch (error) {
-      failed.abort(error);
+      // An end that came from outside has words of its own, which every step reports in others.
+      failed.abort(guard.signal.aborted ? guard.signal.reason : error);
       throw failed.signal.reason;
     }
   };
@@ -133,7 +168,7 @@ async function fetchContent(needs: PullNeeds, plan: PullPlan, fetching: Fetching
   const unpack = async () => {
     await configured;
     const { diffIds } = await readImageFile(containerd, config.digest);
-    const unpackNeeds = { containerd, locks, snapshotter: plan.snapshotter, lease, signal, log };
+    const unpackNeeds = { containerd, locks, snapshotter: plan.snapshotter, lease, signal, progress, log };
     await unpackImage(
       unpackNeeds,
       { config: config.digest, layers, diffIds },

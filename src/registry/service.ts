@@ -7,12 +7,17 @@ import { formatReference, parseReference } from '../image/reference.ts';
 import { Fault } from '../lib/fault.ts';
 import { KeyedLock } from '../lib/keyed-lock.ts';
 import { ensureUnpacked } from './ensure-unpacked.ts';
+import { archiveNames, exportArchive } from './export.ts';
 import { createHttpClient } from './http.ts';
 import { importArchive } from './import.ts';
 import { Joins } from './joins.ts';
 import { dropStaleLeases } from './lease.ts';
 import type { ImageContainerd, PullPlan } from './pull.ts';
 import { pullImage } from './pull.ts';
+import { createSlots } from './slots.ts';
+import { TokenCache } from './token-cache.ts';
+import { createWatch } from './watch-pulls.ts';
+import type { PullState } from './progress.ts';
 
 /** One wish for an image. */
 export interface PullRequest {
@@ -27,10 +32,17 @@ export interface ImageService extends AsyncDisposable {
   readonly store: ImageStore;
   /** Pulls, or joins the same pull if it runs. It goes on when the caller leaves by `signal`. */
   pull(request: PullRequest, signal: AbortSignal): Promise<Image>;
+  /** The pulls that run, oldest first. */
+  running(): PullState[];
   /** Makes sure that containers can stand on the image in this snapshotter. */
   ensureUnpacked(image: Image, snapshotter: string, signal: AbortSignal): Promise<void>;
   /** Brings in all images of an OCI or Docker archive, gzipped or not. */
   importArchive(path: string): Promise<Image[]>;
+  /**
+   * An archive of images, by reference or id, for `importArchive` and other tools. Throws `not_found` for an
+   * image that is not there.
+   */
+  exportArchive(refs: readonly string[]): AsyncIterable<Uint8Array>;
   /** Deletes every name of the image; what nothing else uses is collected before this resolves. */
   remove(image: Image): Promise<void>;
   /** Frees what pulls of an earlier cristal held. Only before the first pull. */
@@ -51,9 +63,11 @@ export interface ImageServiceOptions {
 export function createImageService(options: ImageServiceOptions): ImageService {
   const { containerd, store, config, log } = options;
   const http = createHttpClient();
-  const needs = { containerd, http, config, locks: new KeyedLock(), log };
+  const slots = createSlots(config.maxDownloads);
+  const needs = { containerd, http, config, locks: new KeyedLock(), slots, tokens: new TokenCache(), log };
   const pulls = new Joins<Image>();
   const ended = new AbortController();
+  const watch = createWatch(log);
 
   const recorded = async (id: string, names: string[]): Promise<Image> => {
     for (const name of names) await store.refresh(name);
@@ -62,12 +76,13 @@ export function createImageService(options: ImageServiceOptions): ImageService {
     return image;
   };
 
-  const pull = async (plan: PullPlan, name: string): Promise<Image> => {
+  const pull = async (wish: Omit<PullPlan, 'progress'>, name: string): Promise<Image> => {
     const start = performance.now();
     const ms = () => Math.round(performance.now() - start);
-    log.info({ image: name, snapshotter: plan.snapshotter }, 'pull started');
+    log.info({ image: name, snapshotter: wish.snapshotter }, 'pull started');
+    using progress = watch.start(name);
     try {
-      const { id, names } = await pullImage(needs, plan, ended.signal);
+      const { id, names } = await pullImage(needs, { ...wish, progress }, ended.signal);
       const image = await recorded(id, names);
       log.info({ image: name, id, size: image.size, ms: ms() }, 'pull done');
       return image;
@@ -86,11 +101,20 @@ export function createImageService(options: ImageServiceOptions): ImageService {
       const key = JSON.stringify([name, snapshotter, fingerprint(auth)]);
       return pulls.run(key, () => pull({ reference, auth, snapshotter }, name), signal);
     },
+    running: () => watch.running(),
     ensureUnpacked: (image, snapshotter, signal) => ensureUnpacked(needs, { image, snapshotter }, signal),
     async importArchive(path) {
       const plan = { open: () => options.openFile(path), snapshotter: options.snapshotter };
       const imported = await importArchive(needs, plan, ended.signal);
       return await Promise.all(imported.map(({ id, names }) => recorded(id, names)));
+    },
+    exportArchive(refs) {
+      const images = refs.map((ref) => {
+        const image = store.find(ref);
+        if (image === null) throw new Fault('not_found', `no image ${ref}`);
+        return { image, names: archiveNames(ref, image) };
+      });
+      return exportArchive(containerd, images, ended.signal);
     },
     async remove({ names }) {
       for (const [place, name] of names.entries()) {

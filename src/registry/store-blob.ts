@@ -4,6 +4,7 @@ import type { Descriptor } from '../image/descriptor.ts';
 import type { FoundImage } from '../image/find-image.ts';
 import { childLabels, indexLabels } from '../image/manifest.ts';
 import { during, Fault, isCode } from '../lib/fault.ts';
+import { pause } from './pause.ts';
 
 /** Where blobs go, and what holds them there. */
 export interface Store {
@@ -115,14 +116,4 @@ export async function commitIngest(
       cause: error,
     });
   }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  signal.addEventListener('abort', () => resolve(), { once: true });
-  await promise;
-  clearTimeout(timer);
-  signal.throwIfAborted();
 }

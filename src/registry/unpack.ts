@@ -7,6 +7,7 @@ import type { Descriptor } from '../image/descriptor.ts';
 import { unpackType } from '../image/manifest.ts';
 import { during, Fault, isCode } from '../lib/fault.ts';
 import type { KeyedLock } from '../lib/keyed-lock.ts';
+import type { PullObserver } from './progress.ts';
 
 export interface UnpackNeeds {
   containerd: Pick<Containerd, 'snapshots' | 'diff' | 'leases' | 'content'>;
@@ -15,6 +16,8 @@ export interface UnpackNeeds {
   snapshotter: string;
   lease: string;
   signal: AbortSignal;
+  /** Null where nobody watches. */
+  progress: Pick<PullObserver, 'layerPhase'> | null;
   log: Logger;
 }
 
@@ -50,7 +53,9 @@ export async function unpackImage(
       name: chain[place] ?? '',
       diffId: diffIds[place] ?? '',
     };
+    needs.progress?.layerPhase(layer.digest, 'unpack');
     await unpackLayer(needs, step);
+    needs.progress?.layerPhase(layer.digest, 'done');
   }
 
   const top = chain.at(-1);

@@ -13,6 +13,7 @@ import type { ContainerStore } from '../store/containers.ts';
 import type { Paths } from '../store/paths.ts';
 import type { SandboxStore } from '../store/sandboxes.ts';
 import type { StreamingServer } from '../streaming/server.ts';
+import type { DiskUsage } from './image/disk-usage.ts';
 import type { Operations } from './operations.ts';
 
 /** All that handlers can ask for. Each takes a `Pick` of it, which is its list of dependencies. */
@@ -29,6 +30,8 @@ export interface Services {
   readonly sandboxes: SandboxStore;
   readonly containers: ContainerStore;
   readonly images: ImageService;
+  /** What ImageFsInfo tells. */
+  readonly diskUsage: DiskUsage;
   readonly namespaces: NamespaceThread;
   readonly network: Network;
   readonly pump: LogPump;

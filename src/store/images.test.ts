@@ -16,6 +16,7 @@ function sha256(data: Buffer): string {
 function createWorld() {
   const records = new Map<string, ImageRecord>();
   const blobs = new Map<string, Buffer>();
+  const updates: string[] = [];
   const store = (value: unknown): string => {
     const data = Buffer.from(JSON.stringify(value));
     blobs.set(sha256(data), data);
@@ -38,6 +39,13 @@ function createWorld() {
     images: {
       get: (name: string) => Promise.resolve(records.get(name) ?? null),
       list: () => Promise.resolve([...records.values()]),
+      update: ({ name, labels }: ImageRecord) => {
+        const record = records.get(name);
+        if (record === undefined) return Promise.reject(new Fault('not_found', name));
+        records.set(name, { ...record, labels: { ...record.labels, ...labels } });
+        updates.push(name);
+        return Promise.resolve();
+      },
     },
     content: {
       readAll: (digest: string) => {
@@ -46,7 +54,8 @@ function createWorld() {
       },
     },
   } as unknown as Pick<Containerd, 'images' | 'content'>;
-  return { records, blobs, add, images: createImageStore(containerd, log) };
+  const createImages = (pinned: string[]) => createImageStore(containerd, log, pinned);
+  return { records, blobs, updates, add, createImages, images: createImages([]) };
 }
 
 test('all names of one config are one image, sorted into tags and digests', async () => {
@@ -107,4 +116,36 @@ test('a name wins over the prefix of an id, and an ambiguous prefix finds nothin
   const digits = Map.groupBy([...ids, named.id], (id) => id[7] ?? '');
   const shared = [...digits].find(([, members]) => members.length > 1)?.[0] ?? '';
   expect(images.find(`sha256:${shared}`)).toBeNull();
+});
+
+test('all names of an image are labelled as pinned when one of them is to be', async () => {
+  const { records, add, updates, createImages } = createWorld();
+  const { id } = add('docker.io/library/a:1', 'a');
+  add('example.test/also:1', 'a');
+  add('docker.io/library/b:1', 'b');
+  const images = createImages(['a:*']);
+  await images.load();
+  expect(images.find('a:1')?.pinned).toBe(true);
+  expect(images.find('b:1')?.pinned).toBe(false);
+  expect(updates.toSorted()).toEqual(['docker.io/library/a:1', 'example.test/also:1']);
+  expect(records.get('docker.io/library/b:1')?.labels).toEqual({});
+
+  add('docker.io/library/a:2', 'b');
+  await images.refresh('docker.io/library/a:2');
+  expect(updates.slice(2).toSorted()).toEqual(['docker.io/library/a:2', 'docker.io/library/b:1']);
+  expect(images.find('b:1')?.pinned).toBe(true);
+  await images.load();
+  expect(updates).toHaveLength(4);
+  expect(images.find(id)?.pinned).toBe(true);
+
+  add('example.test/theirs:1', 'c', { 'io.cri-containerd.pinned': 'pinned' });
+  const later = createImages(['b:1']);
+  await later.load();
+  expect(updates.slice(4).toSorted()).toEqual(['docker.io/library/a:1', 'example.test/also:1']);
+  const pinned = later.list().map(({ repoTags, pinned: isPinned }) => [repoTags[0], isPinned]);
+  expect(Object.fromEntries(pinned)).toEqual({
+    'docker.io/library/a:1': false,
+    'docker.io/library/a:2': true,
+    'example.test/theirs:1': true,
+  });
 });

@@ -7,6 +7,7 @@ import { isDigest } from '../image/descriptor.ts';
 import { findImage } from '../image/find-image.ts';
 import type { Image, ImageStore } from '../image/image.ts';
 import { PINNED_LABEL } from '../image/image.ts';
+import { pinnedBy } from '../image/pinned.ts';
 import { MAX_MANIFEST_BYTES } from '../image/manifest.ts';
 import { hostPlatform } from '../image/platform.ts';
 import { formatReference, parseReference } from '../image/reference.ts';
@@ -20,13 +21,22 @@ interface Entry {
   facts: Facts;
 }
 
+/** Tells the pins that follow our settings from those of others. */
+const PINNED_BY = 'cristal.pinned-by';
+
 /** Images whose content is read at once while loading. */
 const READERS = 8;
 
+/**
+ * Images with a name that one of the `pinned` patterns selects get containerd's label of pinned images; those
+ * that a pattern selected before lose it. Null leaves all labels alone.
+ */
 export function createImageStore(
   containerd: Pick<Containerd, 'images' | 'content'>,
   log: Logger,
+  pinned: readonly string[] | null = null,
 ): ImageStore {
+  const isPinned = pinned === null ? null : pinnedBy(pinned);
   let entries = new Map<string, Entry>();
   let images: Map<string, Image> | null = null;
   // Two looks at one name may overtake each other, and the older one must not win.
@@ -46,6 +56,25 @@ export function createImageStore(
     }
     images = null;
   };
+  // One name that is pinned pins the image, and so all of its names, as containerd's own CRI does it.
+  const pin = async (members: Entry[]): Promise<void> => {
+    if (isPinned === null) return;
+    const wanted = members.some(({ record }) => isPinned(record.name));
+    for (const entry of members) {
+      const labels = pinLabels(entry.record.labels, wanted);
+      if (labels === null) continue;
+      const { name, target } = entry.record;
+      entry.record = { ...entry.record, labels: { ...entry.record.labels, ...labels } };
+      try {
+        const paths = Object.keys(labels).map((label) => `labels.${label}`);
+        await containerd.images.update({ name, labels, target }, paths);
+      } catch (err) {
+        // One that was removed meanwhile needs none.
+        if (!isCode(err, 'not_found'))
+          log.warn({ err, image: name }, 'image could not be labelled as pinned');
+      }
+    }
+  };
   const inOrder = (work: () => Promise<void>): Promise<void> => {
     const done = last.then(work);
     last = done.catch(() => {});
@@ -58,12 +87,16 @@ export function createImageStore(
 
   return {
     list: () => [...index().values()],
-    find: (ref) => findIn(index(), ref, (name) => entries.get(name)?.facts.id ?? null),
+    find: (ref) => findIn(index(), ref, entries),
     refresh: (name) =>
       inOrder(async () => {
         const record = await containerd.images.get(name);
         if (record === null) entries.delete(name);
-        else await put(record, entries);
+        else {
+          await put(record, entries);
+          const id = entries.get(name)?.facts.id;
+          await pin([...entries.values()].filter(({ facts }) => facts.id === id));
+        }
         images = null;
       }),
     load: () =>
@@ -78,24 +111,38 @@ export function createImageStore(
         };
         await Promise.all(Array.from({ length: READERS }, reader));
         entries = loaded;
+        for (const members of Map.groupBy(entries.values(), ({ facts }) => facts.id).values()) {
+          await pin(members);
+        }
         images = null;
       }),
   };
 }
 
 async function readFacts({ content }: Pick<Containerd, 'content'>, record: ImageRecord): Promise<Facts> {
-  const { manifest, data } = await findImage(record.target, hostPlatform(process.arch), ({ digest }) =>
-    content.readAll(digest, MAX_MANIFEST_BYTES),
+  const { manifest, data, indexes } = await findImage(
+    record.target,
+    hostPlatform(process.arch),
+    ({ digest }) => content.readAll(digest, MAX_MANIFEST_BYTES),
   );
   const id = manifest.config.digest;
   const { config, diffIds } = parseImageFile(await content.readAll(id, MAX_CONFIG_BYTES));
   const layers = manifest.layers.reduce((sum, { size }) => sum + size, 0);
+  const above = indexes.reduce((sum, index) => sum + index.data.length, 0);
   return {
     id,
     config,
     chainId: chainIds(diffIds).at(-1) ?? '',
-    size: data.length + manifest.config.size + layers,
+    size: above + data.length + manifest.config.size + layers,
   };
+}
+
+/** What to write so that a record is pinned, or not any more; null for nothing. An empty label is taken away. */
+function pinLabels(labels: Record<string, string>, wanted: boolean): Record<string, string> | null {
+  if (wanted)
+    return labels[PINNED_LABEL] === 'pinned' ? null : { [PINNED_LABEL]: 'pinned', [PINNED_BY]: 'config' };
+  // What others pinned stays pinned.
+  return labels[PINNED_BY] === 'config' ? { [PINNED_LABEL]: '', [PINNED_BY]: '' } : null;
 }
 
 /** One image for each config. Its names are sorted, so that equal states give equal answers. */
@@ -124,14 +171,18 @@ function imageFrom(members: Entry[]): Image {
 function findIn(
   images: ReadonlyMap<string, Image>,
   ref: string,
-  idOfName: (name: string) => string | null,
+  entries: ReadonlyMap<string, Entry>,
 ): Image | null {
-  const exact = images.get(ref) ?? images.get(idOfName(ref) ?? '') ?? images.get(`sha256:${ref}`);
+  const named = (name: string) => images.get(entries.get(name)?.facts.id ?? '');
+  const exact = images.get(ref) ?? named(ref) ?? images.get(`sha256:${ref}`);
   if (exact !== undefined) return exact;
-  if (isDigest(ref)) return [...images.values()].find(({ target }) => target.digest === ref) ?? null;
+  if (isDigest(ref)) {
+    const entry = [...entries.values()].find(({ record }) => record.target.digest === ref);
+    return images.get(entry?.facts.id ?? '') ?? null;
+  }
 
-  const named = images.get(idOfName(fullName(ref)) ?? '');
-  if (named !== undefined) return named;
+  const byFullName = named(fullName(ref));
+  if (byFullName !== undefined) return byFullName;
   if (!/^(?:sha256:)?[0-9a-f]+$/.test(ref)) return null;
   const prefix = ref.startsWith('sha256:') ? ref : `sha256:${ref}`;
   const matches = [...images.values()].filter(({ id }) => id.startsWith(prefix));

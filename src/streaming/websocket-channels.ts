@@ -76,8 +76,13 @@ export class Channels {
 
   /** What the client gets on a channel. Its end is not told, since no version has a word for it. */
   sink(channel: number): Writable {
+    // One message is on its way at a time, so they can all have the same memory.
+    let memory = Buffer.alloc(0);
     const sink = new Writable({
-      write: (chunk: Buffer, _encoding, done) => this.#send(channel, chunk, done),
+      write: (chunk: Buffer, _encoding, done) => {
+        if (memory.length <= chunk.length) memory = Buffer.allocUnsafeSlow(chunk.length + 1);
+        this.#send(this.#message(channel, chunk, memory), done);
+      },
     });
     quiet(sink);
     this.#sinks.push(sink);
@@ -86,7 +91,8 @@ export class Channels {
 
   /** One message; resolves when it is on its way, or the connection is not. */
   send(channel: number, data: Buffer): Promise<void> {
-    return new Promise((resolve) => this.#send(channel, data, () => resolve()));
+    const message = this.#message(channel, data, Buffer.allocUnsafe(data.length + 1));
+    return new Promise((resolve) => this.#send(message, () => resolve()));
   }
 
   /** Says goodbye and waits for the client's. */
@@ -97,20 +103,20 @@ export class Channels {
     await this.closed;
   }
 
-  #send(channel: number, data: Buffer, done: (error?: Error | null) => void): void {
+  /** Written into `memory` unless it is a text. */
+  #message(channel: number, data: Buffer, memory: Buffer): Buffer | string {
+    if (this.#isText) return String.fromCharCode(0x30 + channel) + data.toString('base64');
+    memory[0] = channel;
+    data.copy(memory, 1);
+    return memory.subarray(0, data.length + 1);
+  }
+
+  #send(message: Buffer | string, done: (error?: Error | null) => void): void {
     this.#idle.refresh();
-    const onSent = (error?: Error | null): void => {
+    this.#ws.send(message, (error?: Error | null): void => {
       this.#idle.refresh();
       done(error);
-    };
-    if (this.#isText) {
-      this.#ws.send(String.fromCharCode(0x30 + channel) + data.toString('base64'), onSent);
-      return;
-    }
-    const message = Buffer.allocUnsafe(data.length + 1);
-    message[0] = channel;
-    data.copy(message, 1);
-    this.#ws.send(message, onSent);
+    });
   }
 
   #onMessage(data: RawData): void {

@@ -47,7 +47,11 @@ function imageNamed(name: string, user = ''): Image {
 function setUp(list: Image[]) {
   const calls: unknown[] = [];
   const images = {
-    store: { list: () => list, find: (ref: string) => list.find(({ names }) => names.includes(ref)) ?? null },
+    store: {
+      list: () => list,
+      find: (ref: string) => list.find(({ id, names }) => id === ref || names.includes(ref)) ?? null,
+      refresh: (name: string) => Promise.resolve(calls.push(`look at ${name}`)),
+    },
     pull: (request: unknown) => {
       calls.push(request);
       return Promise.resolve(imageNamed('pulled'));
@@ -109,7 +113,7 @@ test('removing what is gone is a success', async () => {
   const { needs, calls } = setUp([imageNamed('a')]);
   expect(await removeImage(needs, { image: spec('a') })).toEqual({});
   expect(await removeImage(needs, { image: spec('gone') })).toEqual({});
-  expect(calls).toEqual(['sha256:a']);
+  expect(calls).toEqual(['look at a', 'sha256:a']);
 });
 
 test('a request without an image is malformed', async () => {

@@ -10,7 +10,11 @@ export async function removeImage(
 ): Promise<RemoveImageResponse> {
   if (!spec?.image) throw new Fault('invalid_argument', 'image.image is required');
 
-  const image = images.store.find(spec.image);
+  const known = images.store.find(spec.image);
+  if (known === null) return {};
+  // A name may just have been moved to another image by another tool, and would take that one along.
+  for (const name of known.names) await images.store.refresh(name);
+  const image = images.store.find(known.id);
   if (image !== null) await images.remove(image);
   return {};
 }

@@ -1,0 +1,77 @@
+import type { Image } from '../image/image.ts';
+import type { ImageService } from '../registry/service.ts';
+import type { Command } from './command.ts';
+import { formatBytes } from './format-bytes.ts';
+import type { ProgressStream } from './show-progress.ts';
+import { showProgress } from './show-progress.ts';
+
+/** The commands that work on containerd's images without the daemon. */
+export type ImageCommand = Extract<Command, { kind: 'pull' | 'import' | 'export' | 'list' }>;
+
+/** What they need. Results go to `out`, what happens meanwhile to `progress`. */
+export interface ImageTools {
+  images: ImageService;
+  out: Pick<NodeJS.WritableStream, 'write'>;
+  progress: ProgressStream;
+  /** Writes a file as its bytes come. */
+  save: (path: string, data: AsyncIterable<Uint8Array>) => Promise<void>;
+}
+
+export async function runImageCommand(command: ImageCommand, tools: ImageTools): Promise<void> {
+  const { images, out } = tools;
+  switch (command.kind) {
+    case 'pull':
+      out.write(resultLine(await pull(command, tools)));
+      return;
+    case 'import':
+      for (const image of await images.importArchive(command.path)) out.write(resultLine(image));
+      return;
+    case 'export':
+      await images.store.load();
+      await tools.save(command.path, images.exportArchive(command.references));
+      return;
+    case 'list':
+      await images.store.load();
+      out.write(imageTable(images.store.list()));
+      return;
+    default:
+      command satisfies never;
+  }
+}
+
+async function pull(
+  { reference, config }: ImageCommand & { kind: 'pull' },
+  { images, progress }: ImageTools,
+): Promise<Image> {
+  const { snapshotter } = config.containerd;
+  // Whoever disposes of the service ends the pull.
+  const { signal } = new AbortController();
+  const pulling = images.pull({ reference, auth: null, snapshotter }, signal);
+  using _shown = showProgress(() => images.running(), progress);
+  return await pulling;
+}
+
+function resultLine({ id, repoTags, repoDigests }: Image): string {
+  const names = repoTags.length > 0 ? repoTags : repoDigests;
+  return `${[id, ...names].join(' ')}\n`;
+}
+
+/** One line for each name by tag, or for the image if it has none. */
+export function imageTable(images: readonly Image[]): string {
+  const rows = images.flatMap(({ id, repoTags, repoDigests, size, pinned }) => {
+    const names = repoTags.length > 0 ? repoTags : [repoDigests[0] ?? '-'];
+    return names.map((name) => [name, id.slice(7, 19), formatBytes(size), pinned ? 'pinned' : '']);
+  });
+  const table = [['NAME', 'ID', 'SIZE', ''], ...rows.toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1))];
+  const width = (place: number) => Math.max(...table.map((row) => row[place]?.length ?? 0));
+  const widths = [width(0), width(1), width(2)];
+  return table
+    .map(
+      (row) =>
+        `${row
+          .map((cell, place) => cell.padEnd(widths[place] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}

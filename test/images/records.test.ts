@@ -1,0 +1,337 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Image__Output } from '../../src/gen/runtime/v1/Image.ts';
+import type { PrivateCni } from '../fixtures/cni.ts';
+import { createCni } from '../fixtures/cni.ts';
+import type { PrivateContainerd } from '../fixtures/containerd.ts';
+import { startContainerd } from '../fixtures/containerd.ts';
+import type { PrivateCristal } from '../fixtures/cristal.ts';
+import { startCristal } from '../fixtures/cristal.ts';
+import type { BuiltImage } from '../fixtures/images.ts';
+import { buildImage, buildIndex, busyboxImage, busyboxLayer, pushImage } from '../fixtures/images.ts';
+import { eventually } from '../fixtures/processes.ts';
+import type { PrivateRegistry } from '../fixtures/registry.ts';
+import { startRegistry } from '../fixtures/registry.ts';
+import { removeScratch, scratchDir } from '../fixtures/scratch.ts';
+import { containerdVersions, tools, whyNot } from '../fixtures/tools.ts';
+
+const execFileAsync = promisify(execFile);
+const main = join(import.meta.dirname, '../../src/main.ts');
+
+/** An image that no other test has: the text is in its only layer. */
+function imageOf(text: string, config: object = {}): Promise<BuiltImage> {
+  return buildImage({ layers: [{ files: [{ path: 'text', data: text }] }], config });
+}
+
+function tagsOf(image: Image__Output | null): string[] | null {
+  return image?.repoTags ?? null;
+}
+
+/** Puts a program in the place of the one verifier. */
+function writeVerifier(dir: string, script: string): void {
+  writeFileSync(join(dir, 'policy'), `#!/bin/sh\n${script}\n`);
+  chmodSync(join(dir, 'policy'), 0o755);
+}
+
+describe.each(containerdVersions)('image records on containerd %s', (version) => {
+  const skip = whyNot(version) ?? (tools.registry === null ? 'no docker-registry' : null);
+  let ctd: PrivateContainerd;
+  let registry: PrivateRegistry;
+  let cni: PrivateCni;
+  let cristal: PrivateCristal;
+  let dir: string;
+  let verifiers: string;
+  let early: BuiltImage;
+
+  const status = async (image: string) => (await cristal.cri.image.imageStatus({ image: { image } })).image;
+  const pull = async (image: string) => await cristal.cri.image.pullImage({ image: { image } });
+  const remove = async (image: string) => await cristal.cri.image.removeImage({ image: { image } });
+  const push = async (repo: string, image: BuiltImage) => {
+    await pushImage(registry.url, repo, '1', image);
+    return `${registry.host}/${repo}:1`;
+  };
+  /** Runs cristal as an operator does. */
+  const run = async (...args: string[]) =>
+    await execFileAsync(process.execPath, [main, ...args, '--config', cristal.configFile]);
+  const labelsIn = async (name: string) =>
+    (await ctd.ctr('images', 'ls', `name==${name}`)).trim().split('\n').at(-1) ?? '';
+  const leases = async () => (await ctd.ctr('leases', 'ls', '-q')).split('\n').filter(Boolean);
+  const blobCount = async () => (await ctd.ctr('content', 'ls', '-q')).trim().split('\n').length;
+
+  beforeAll(async () => {
+    if (skip !== null) return;
+    dir = scratchDir('records');
+    verifiers = join(dir, 'verifiers');
+    mkdirSync(verifiers);
+    [ctd, registry] = await Promise.all([startContainerd({ version }), startRegistry()]);
+    cni = createCni();
+    early = await imageOf('early');
+    await ctd.ctr('images', 'pull', '--plain-http', await push('keep/early', early));
+    const lines = [
+      '[images]',
+      `certs_dir = ${JSON.stringify(registry.certsDir)}`,
+      `pinned = [${JSON.stringify(`${registry.host}/keep/*`)}]`,
+      `verifier_dir = ${JSON.stringify(verifiers)}`,
+      'verifier_timeout_ms = 2000',
+    ];
+    cristal = await startCristal({ containerd: ctd, cni, tables: lines });
+  });
+
+  afterAll(async () => {
+    if (skip !== null) return;
+    await cristal?.stop();
+    await cni?.stop();
+    await Promise.all([ctd?.stop(), registry?.stop()]);
+    removeScratch(dir);
+  });
+
+  describe.skipIf(skip !== null)('pinned', () => {
+    test('an image that was there before cristal is pinned and labelled', async () => {
+      const name = `${registry.host}/keep/early:1`;
+      expect(await status(name)).toMatchObject({ pinned: true, repoTags: [name] });
+      expect(await labelsIn(name)).toContain('io.cri-containerd.pinned=pinned');
+    });
+
+    test('a pulled one too, by all of its names; others are not; RemoveImage removes it', async () => {
+      const kept = await push('keep/pulled', await imageOf('kept'));
+      const other = await push('other/pulled', await imageOf('other'));
+      await pull(kept);
+      await pull(other);
+      const image = await status(kept);
+      for (const name of [kept, ...(image?.repoDigests ?? []), image?.id ?? '']) {
+        expect(await labelsIn(name), name).toContain('io.cri-containerd.pinned=pinned');
+      }
+      expect(await status(other)).toMatchObject({ pinned: false });
+      const { images } = await cristal.cri.image.listImages({});
+      expect(images.find(({ id }) => id === image?.id)).toMatchObject({ pinned: true });
+      await remove(kept);
+      expect(await status(kept)).toBeNull();
+    });
+  });
+
+  test.skipIf(skip !== null)(
+    'an image that is taken off the list is unpinned at the next start',
+    async () => {
+      const name = `${registry.host}/keep/early:1`;
+      const settings = readFileSync(cristal.configFile, 'utf8');
+      writeFileSync(cristal.configFile, settings.replace(/^pinned = .*$/m, 'pinned = []'));
+      await cristal.restart();
+      expect(await status(name)).toMatchObject({ pinned: false });
+      expect(await labelsIn(name)).not.toContain('pinned');
+      writeFileSync(cristal.configFile, settings);
+      await cristal.restart();
+      expect(await labelsIn(name)).toContain('io.cri-containerd.pinned=pinned');
+    },
+  );
+
+  describe.skipIf(skip !== null)('other tools', () => {
+    test('what ctr pulls, tags and removes appears and disappears', async () => {
+      const image = await imageOf('by ctr');
+      const name = await push('ctr/app', image);
+      await ctd.ctr('images', 'pull', '--plain-http', name);
+      expect(await eventually(async () => (await status(name))?.id === image.configDigest)).toBe(true);
+
+      await ctd.ctr('images', 'tag', name, 'docker.io/library/mine:2');
+      expect(await eventually(async () => tagsOf(await status('mine:2'))?.length === 2)).toBe(true);
+      expect(tagsOf(await status(image.configDigest))).toEqual([name, 'docker.io/library/mine:2'].toSorted());
+
+      await ctd.ctr('images', 'rm', name);
+      expect(await eventually(async () => (await status(name)) === null)).toBe(true);
+      expect(tagsOf(await status('mine:2'))).toEqual(['docker.io/library/mine:2']);
+      await ctd.ctr('images', 'rm', 'docker.io/library/mine:2');
+      expect(await eventually(async () => (await status(image.configDigest)) === null)).toBe(true);
+    });
+
+    test('a tag that moves goes with the other image', async () => {
+      const [one, two] = [await imageOf('one'), await imageOf('two')];
+      const [first, second] = [await push('move/one', one), await push('move/two', two)];
+      await pull(first);
+      await pull(second);
+      await ctd.ctr('images', 'tag', first, 'a.test/moving:1');
+      expect(await eventually(async () => (await status('a.test/moving:1'))?.id === one.configDigest)).toBe(
+        true,
+      );
+      await ctd.ctr('images', 'tag', '--force', second, 'a.test/moving:1');
+      await remove(first);
+      expect((await status('a.test/moving:1'))?.id).toBe(two.configDigest);
+    });
+  });
+
+  describe.skipIf(skip !== null)('status and removal', () => {
+    test('every form of reference finds the image; verbose tells of its config', async () => {
+      const image = buildIndex([await imageOf('find me', { User: '1000:50', Env: ['A=b'] })]);
+      const name = await push('find/me', image);
+      await pull(name);
+      await ctd.ctr('images', 'tag', name, 'docker.io/library/found:latest');
+      expect(await eventually(async () => (await status('found')) !== null)).toBe(true);
+      const id = image.configDigest;
+      const { digest } = image.target;
+      const repo = `${registry.host}/find/me`;
+      for (const ref of [
+        name,
+        `${repo}@${digest}`,
+        `${repo}:1@${digest}`,
+        'found',
+        'library/found:latest',
+        'docker.io/found',
+        digest,
+        id,
+        id.slice(7),
+        id.slice(0, 19),
+        id.slice(7, 19),
+      ]) {
+        expect((await status(ref))?.id, ref).toBe(id);
+      }
+      const { image: found, info } = await cristal.cri.image.imageStatus({
+        image: { image: id },
+        verbose: true,
+      });
+      const size = String([...image.blobs.values()].reduce((sum, { length }) => sum + length, 0));
+      expect(found).toMatchObject({ uid: { value: '1000' }, username: '', size, spec: { image: id } });
+      expect(JSON.parse(info?.['info'] ?? '')).toMatchObject({
+        chainID: image.diffIds[0],
+        imageSpec: { os: 'linux', config: { User: '1000:50', Env: ['A=b'] } },
+      });
+    });
+
+    test('removal by one tag removes every name, and once more is no error', async () => {
+      const image = await imageOf('remove me');
+      const name = await push('remove/me', image);
+      await pull(name);
+      await ctd.ctr('images', 'tag', name, 'a.test/second:1');
+      await remove(name);
+      for (const ref of [name, 'a.test/second:1', image.configDigest]) expect(await status(ref)).toBeNull();
+      expect(await ctd.ctr('images', 'ls', '-q', `target.digest==${image.target.digest}`)).toBe('');
+      for (const ref of [name, image.configDigest, 'a.test/never:1']) await remove(ref);
+    });
+
+    test('ImageFsInfo tells of images and containers', async () => {
+      const { imageFilesystems, containerFilesystems } = await cristal.cri.image.imageFsInfo({});
+      const mountpoint = join(ctd.root, 'io.containerd.snapshotter.v1.overlayfs');
+      expect(imageFilesystems).toMatchObject([{ fsId: { mountpoint } }]);
+      expect(containerFilesystems).toMatchObject([{ fsId: { mountpoint }, usedBytes: { value: '0' } }]);
+      expect(Number(imageFilesystems[0]?.usedBytes?.value)).toBeGreaterThan(1_000);
+    });
+  });
+
+  describe.skipIf(skip !== null)('the command line', () => {
+    test('images pull tells how it goes, line by line without a terminal; ls lists it', async () => {
+      const image = await busyboxImage();
+      const name = await push('cli/pulled', image);
+      const { stdout, stderr } = await run('images', 'pull', name);
+      expect(stdout).toBe(`${image.configDigest} ${name}\n`);
+      expect(stderr).toMatch(/^127\.0\.0\.1:\d+\/cli\/pulled:1: \w+/);
+      expect(await eventually(async () => (await status(name))?.id === image.configDigest)).toBe(true);
+      const { stdout: table } = await run('images', 'ls');
+      expect(table).toMatch(new RegExp(`^${name} +${image.configDigest.slice(7, 19)} +[\\d.]+ [kM]B$`, 'm'));
+      expect(table).toMatch(/keep\/early:1 .* pinned$/m);
+      await expect(run('images', 'pull', `${registry.host}/cli/none:1`)).rejects.toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/^cristal: .*answered 404$/m) as string,
+      });
+    });
+
+    test('what images export writes, cristal and ctr read back', async () => {
+      const mine = await busyboxImage({
+        layers: [busyboxLayer(), { files: [{ path: 'which', data: 'exported' }], compression: 'zstd' }],
+      });
+      const foreign = await buildImage({ architecture: 's390x', layers: [] });
+      const index = buildIndex([foreign, mine]);
+      const name = await push('cli/export', index);
+      const digest = `${registry.host}/cli/export@${index.target.digest}`;
+      const small = await push('cli/small', await imageOf('small'));
+      await pull(name);
+      await pull(small);
+      const path = join(dir, 'exported.tar');
+      await run('images', 'export', name, small, path);
+      const original = await status(name);
+      await remove(name);
+      await remove(small);
+
+      await ctd.ctr('images', 'import', path);
+      expect(await eventually(async () => (await status(small)) !== null)).toBe(true);
+      expect(await eventually(async () => (await status(name))?.id === mine.configDigest)).toBe(true);
+      expect(await ctd.ctr('run', '--rm', name, 'from-ctr', '/bin/cat', '/which')).toBe('exported');
+      await remove(name);
+      await remove(small);
+
+      const { stdout } = await run('images', 'import', path);
+      expect(stdout).toContain(`${mine.configDigest} ${name}\n`);
+      expect(await eventually(async () => (await status(digest)) !== null)).toBe(true);
+      expect(await status(name)).toEqual(original);
+      expect(await ctd.ctr('run', '--rm', name, 'from-us', '/bin/cat', '/which')).toBe('exported');
+      await remove(name);
+      await remove(small);
+
+      // What is left is the archive that docker load reads.
+      await execFileAsync('tar', ['--delete', '-f', path, 'index.json', 'oci-layout']);
+      expect((await run('images', 'import', path)).stdout).toContain(`${mine.configDigest} ${name}\n`);
+      await remove(name);
+      await remove(small);
+    });
+
+    test('a pull that is stopped lets go of what it held', async () => {
+      const image = await imageOf('never comes');
+      const server = createServer((request, response) => {
+        if (request.url?.includes('/blobs/')) return; // answers never
+        const headers = {
+          'content-type': image.target.mediaType,
+          'docker-content-digest': image.target.digest,
+        };
+        response.writeHead(200, headers).end(image.blobs.get(image.target.digest));
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const { port } = server.address() as AddressInfo;
+      const before = await leases();
+      const argv = [main, 'images', 'pull', `127.0.0.1:${port}/app`, '--config', cristal.configFile];
+      const child = spawn(process.execPath, argv, { stdio: 'ignore' });
+      expect(await eventually(async () => (await leases()).length > before.length)).toBe(true);
+      child.kill('SIGTERM');
+      expect(await once(child, 'exit')).toEqual([1, null]);
+      expect(await leases()).toEqual(before);
+      server.closeAllConnections();
+      server.close();
+    });
+
+    test('an export that fails leaves no file', async () => {
+      const before = readdirSync(dir);
+      await expect(run('images', 'export', 'a.test/none:1', join(dir, 'no.tar'))).rejects.toMatchObject({
+        code: 1,
+        stderr: 'cristal: no image a.test/none:1\n',
+      });
+      expect(readdirSync(dir)).toEqual(before);
+    });
+  });
+
+  describe.skipIf(skip !== null)('verifiers', () => {
+    afterAll(() => {
+      if (skip === null) writeVerifier(verifiers, 'exit 0');
+    });
+
+    test('a refused image is not fetched; one that is let in is', async () => {
+      const name = await push('verify/me', await imageOf('verify me'));
+      writeVerifier(verifiers, 'grep -q \'"mediaType"\' && echo "not signed by us: $2"; exit 1');
+      const before = await blobCount();
+      await expect(pull(name)).rejects.toMatchObject({
+        code: 'PERMISSION_DENIED',
+        cause: { details: `SignatureValidationFailed: ${name}: policy: not signed by us: ${name}` },
+      });
+      expect(await blobCount()).toBe(before);
+      writeVerifier(verifiers, `echo "$@" > ${dir}/asked`);
+      await pull(name);
+      expect(existsSync(join(dir, 'asked'))).toBe(true);
+    });
+
+    test('one that hangs refuses in its time', async () => {
+      const name = await push('verify/slow', await imageOf('slow'));
+      writeVerifier(verifiers, 'sleep 100');
+      await expect(pull(name)).rejects.toThrow(/SignatureValidationFailed: .*no end after 2000 ms/);
+    });
+  });
+});
