@@ -76,5 +76,7 @@ test('a streamed file has its name only when it is whole', async () => {
   expect(await readText(path)).toBe('one two');
   expect(readdirSync(dir)).toEqual(['streamed']);
   rmSync(path);
-  await expect(saveStream(join(dir, 'none', 'x'), pieces(false))).rejects.toMatchObject({ code: 'not_found' });
+  await expect(saveStream(join(dir, 'none', 'x'), pieces(false))).rejects.toMatchObject({
+    code: 'not_found',
+  });
 });
