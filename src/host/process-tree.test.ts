@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { killTree } from './process-tree.ts';
+import { isAlive, killTree } from './process-tree.ts';
 
 const alive = (pid: number) => {
   try {
@@ -34,4 +34,13 @@ test('a process that is gone is fine', async () => {
   const child = spawn('true');
   await new Promise((resolve) => child.once('exit', resolve));
   await expect(killTree(child.pid ?? 0)).resolves.toBeUndefined();
+});
+
+test('a process is alive until it was waited for', async () => {
+  const child = spawn('sleep', ['300'], { stdio: 'ignore' });
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  expect(isAlive(child.pid ?? 0)).toBe(true);
+  child.kill('SIGKILL');
+  await exited;
+  expect([child.pid ?? 0, 0, -1, Number.NaN].map(isAlive)).toEqual([false, false, false, false]);
 });

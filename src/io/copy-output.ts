@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { hostFault } from '../host/errno.ts';
 import { MAX_CHUNK, readFifo } from './fifo-stream.ts';

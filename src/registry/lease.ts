@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Containerd } from '../containerd/client.ts';
+import { isAlive } from '../host/process-tree.ts';
 import { newId } from '../lib/id.ts';
 
 /** Keeps what one pull has made so far from garbage collection. */
@@ -7,6 +8,7 @@ export interface HeldLease extends AsyncDisposable {
   readonly id: string;
 }
 
+/** Followed by the pid of the process that holds it: the daemon, or a command beside it. */
 const PREFIX = 'cristal-image-';
 
 /** After this time containerd drops the lease of a cristal that died, in milliseconds. */
@@ -19,7 +21,7 @@ export async function holdLease(
   log: Logger,
   signal: AbortSignal,
 ): Promise<HeldLease> {
-  const id = `${PREFIX}${newId()}`;
+  const id = `${PREFIX}${process.pid}-${newId()}`;
   const expiry = new Date(Date.now() + EXPIRY_MS).toISOString();
   await leases.create(id, { 'containerd.io/gc.expire': expiry }, { signal });
   return {
@@ -34,9 +36,14 @@ export async function holdLease(
   };
 }
 
-/** Drops the leases of pulls that died with an earlier cristal. Only before the first pull of this one. */
+/**
+ * Drops the leases of pulls that died with their process. Only before the first pull of this one: a
+ * lease with our own pid is then one of an earlier cristal that had the same.
+ */
 export async function dropStaleLeases({ leases }: Pick<Containerd, 'leases'>, log: Logger): Promise<void> {
   for (const { id } of await leases.list([`id~=^${PREFIX}`])) {
+    const pid = Number(id.slice(PREFIX.length).split('-')[0]);
+    if (pid !== process.pid && isAlive(pid)) continue;
     log.info({ lease: id }, 'drop the lease of an unfinished pull');
     await leases.delete(id);
   }

@@ -12,12 +12,12 @@ import { createHttpClient } from './http.ts';
 import { importArchive } from './import.ts';
 import { Joins } from './joins.ts';
 import { dropStaleLeases } from './lease.ts';
+import type { PullState } from './progress.ts';
 import type { ImageContainerd, PullPlan } from './pull.ts';
 import { pullImage } from './pull.ts';
 import { createSlots } from './slots.ts';
 import { TokenCache } from './token-cache.ts';
 import { createWatch } from './watch-pulls.ts';
-import type { PullState } from './progress.ts';
 
 /** One wish for an image. */
 export interface PullRequest {

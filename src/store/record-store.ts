@@ -1,5 +1,5 @@
-import type { ContainerRecord as ContainerdObject, Containers } from '../containerd/containers.ts';
 import type { CallOptions } from '../containerd/connection.ts';
+import type { ContainerRecord as ContainerdObject, Containers } from '../containerd/containers.ts';
 import type { TypedAny } from '../containerd/typed-any.ts';
 import { ensureDir, readText, removeTree, writeFileAtomic } from '../host/files.ts';
 import { IndexById } from './index-by-id.ts';

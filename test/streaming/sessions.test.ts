@@ -30,7 +30,9 @@ describe.each(containerdVersions)('sessions on containerd %s', (version) => {
     afterEach(async () => {
       // What a process leaves goes after its exit code was answered.
       await expect
-        .poll(() => readdirSync(`${inside.services().paths.containerState(main.id)}/exec`), { timeout: 15_000 })
+        .poll(() => readdirSync(`${inside.services().paths.containerState(main.id)}/exec`), {
+          timeout: 15_000,
+        })
         .toEqual([]);
       await eventually(async () => held().length <= idle.length, 3_000);
       expect(held()).toEqual(idle);
