@@ -88,7 +88,7 @@ async function run(
   { name, config, runtime }: { name: string; config: PodSandboxConfig; runtime: NamedRuntime },
   { signal, stage }: Operation,
 ): Promise<string> {
-  const { sandboxes, network, log } = needs;
+  const { sandboxes, log } = needs;
   const id = newId();
   const stateDir = needs.paths.sandboxState(id);
   const holder = sharesPids(config) || runtime.sandbox === 'pause' ? 'pause' : 'pinned';
@@ -130,25 +130,24 @@ async function run(
   sandboxes.put({ ...record, state: 'ready', ips, pid });
   work.commit();
   return id;
+}
 
-  async function connectNamespaces(
-    { namespaces }: Needs,
-    sandbox: SandboxRecord,
-    operation: Operation,
-  ): Promise<string[]> {
-    const own = ownNamespaces(sandbox.config);
-    const dir = pinsDir(stateDir);
-    const sysctls = sandbox.config.linux?.sysctls ?? {};
-    await namespaces
-      .pin({ dir, ...own, hostname: hostnameOf(needs, sandbox.config), sysctls })
-      .catch((error: unknown) => {
-        throw during('pin namespaces', error);
-      });
-    if (!own.network) return [];
-    operation.stage('CNI ADD');
-    const request = attachRequest(sandbox, `${dir}/net`);
-    return (await network.attach(request, operation.signal)).ips;
-  }
+/** Pins the sandbox's own namespaces and connects its network. Answers its addresses, none on the host's. */
+async function connectNamespaces(
+  needs: Needs,
+  sandbox: SandboxRecord,
+  { signal, stage }: Operation,
+): Promise<string[]> {
+  const { id, config } = sandbox;
+  const own = ownNamespaces(config);
+  const dir = pinsDir(needs.paths.sandboxState(id));
+  const request = { dir, ...own, hostname: hostnameOf(needs, config), sysctls: config.linux?.sysctls ?? {} };
+  await needs.namespaces.pin(request).catch((error: unknown) => {
+    throw during('pin namespaces', error);
+  });
+  if (!own.network) return [];
+  stage('CNI ADD');
+  return (await needs.network.attach(attachRequest(sandbox, `${dir}/net`), signal)).ips;
 }
 
 async function saveRecord(
