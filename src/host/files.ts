@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { constants, createReadStream, createWriteStream } from 'node:fs';
+import { constants, createReadStream } from 'node:fs';
 import { access, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 
 import { Fault } from '../lib/fault.ts';
 import { hostFault, isErrno } from './errno.ts';
@@ -90,7 +89,9 @@ export function streamFile(path: string): AsyncIterable<Buffer> {
 export async function saveStream(path: string, data: AsyncIterable<Uint8Array>): Promise<void> {
   const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   try {
-    await pipeline(data, createWriteStream(temporary, { flags: 'wx', mode: 0o600 }));
+    // Opened before the first byte is asked for: a write stream that fails early may still make its file later.
+    await using file = await open(temporary, 'wx', 0o600);
+    for await (const chunk of data) await file.writeFile(chunk);
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
