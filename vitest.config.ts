@@ -1,9 +1,18 @@
 import { defineConfig } from 'vitest/config';
+import { tools } from './test/fixtures/tools.ts';
 
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts'], testTimeout: 10_000 } },
+      {
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts'],
+          testTimeout: 10_000,
+          // The one unit test that wants real plugins is skipped without them.
+          env: { CRISTAL_CNI_BIN: tools.cni ?? '' },
+        },
+      },
       {
         test: {
           name: 'integration',
