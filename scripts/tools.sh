@@ -1,6 +1,6 @@
 #!/bin/bash
 # Brings the programs that the tests and the quickstart run into a cache of their own, at pinned versions:
-# containerd (Debian's and 2.3), runc, CNI plugins, crictl, a registry and a static busybox.
+# containerd (Debian's and 2.3), runc (Debian's and 1.4), CNI plugins, crictl, a registry and a static busybox.
 #
 # Nothing that the machine already runs is touched: Debian packages are unpacked, not installed. Only
 # iptables, iproute2, libseccomp2 and curl are installed when they are missing, since CNI plugins and runc
@@ -15,6 +15,7 @@ set -uo pipefail
 containerd_version=2.3.7
 crictl_version=1.36.0
 cni_version=1.9.1
+runc_version=1.4.3
 debian_packages='containerd runc containernetworking-plugins docker-registry busybox-static'
 
 cache=${CRISTAL_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/cristal}
@@ -29,6 +30,7 @@ containerd2=$cache/containerd-$containerd_version
 crictl=$cache/crictl-$crictl_version
 critest=$cache/critest-$crictl_version
 cni=$cache/cni-plugins-$cni_version
+runc=$cache/runc-$runc_version
 log=$cache/tools.log
 missing=$cache/missing.new
 : >"$log" && : >"$missing"
@@ -76,13 +78,18 @@ apt_install() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >>"$log" 2>&1
 }
 
-# The download runs as root, because apt's own user may not write into a private cache directory.
 make_debian() {
-  local downloads=$1/downloads package
-  mkdir "$downloads" && cd "$downloads" || return 1
   # shellcheck disable=SC2086
-  apt-get -q -o APT::Sandbox::User=root download $debian_packages || return 1
-  for package in *.deb; do dpkg -x "$package" "$1" || return 1; done
+  unpack_debian "$1" $debian_packages
+}
+
+# unpack_debian DIR PACKAGE...: the download runs as root, because apt's own user may not write into a private cache.
+unpack_debian() {
+  local target=$1 downloads=$1/downloads package
+  shift
+  mkdir "$downloads" && cd "$downloads" || return 1
+  apt-get -q -o APT::Sandbox::User=root download "$@" || return 1
+  for package in *.deb; do dpkg -x "$package" "$target" || return 1; done
   rm -r "$downloads"
 }
 
@@ -101,7 +108,7 @@ go_in() {
   command -v go >/dev/null || return 1
   source=$(mktemp -d "$cache/.work.XXXXXX") || return 1
   (
-    cd "$source" && export CGO_ENABLED=0 GOFLAGS='-mod=mod -buildvcs=false -trimpath' &&
+    cd "$source" && export CGO_ENABLED="${CGO_ENABLED:-0}" GOFLAGS='-mod=mod -buildvcs=false -trimpath' &&
       go mod init tools && go get "$module@v$version" && timeout 1200 go "$@"
   )
   local status=$?
@@ -147,6 +154,26 @@ make_cni() {
   fetch "$url" "$url.sha256" "$1"
 }
 
+# Debian's runc 1.1 knows neither id-mapped nor recursively read-only mounts. This one is static, as the releases of
+# runc are, with seccomp from the archive of Debian's libseccomp-dev.
+make_runc() {
+  local module=github.com/opencontainers/runc url=$github/opencontainers/runc/releases/download/v$runc_version
+  build_runc "$1" $module && return 0
+  curl -fsSL --connect-timeout 10 --retry 2 -o "$1/runc" "$url/runc.$arch" &&
+    curl -fsSL --connect-timeout 10 -o "$1/sums" "$url/runc.sha256sum" &&
+    echo "$(sed -n "s/ .*runc\.$arch\$//p" "$1/sums")  $1/runc" | sha256sum -c - &&
+    rm "$1/sums" && chmod 755 "$1/runc"
+}
+build_runc() {
+  local out=$1/runc module=$2 seccomp=$1/seccomp
+  mkdir "$seccomp" && unpack_debian "$seccomp" libseccomp-dev || return 1
+  export CGO_ENABLED=1 PKG_CONFIG_SYSROOT_DIR=$seccomp PKG_CONFIG_PATH
+  PKG_CONFIG_PATH=$(dirname "$(find "$seccomp/usr" -name libseccomp.pc)")
+  go_in "$module" "$runc_version" build -tags 'seccomp netgo osusergo' \
+    -ldflags "-s -w -linkmode external -extldflags -static -X main.version=$runc_version" -o "$out" "$module" &&
+    rm -r "$seccomp"
+}
+
 # bring DIR FUNCTION TOOL WHAT: says what is about to happen, unless there is nothing to do.
 bring() {
   [ -d "$1" ] && return 0
@@ -165,6 +192,7 @@ if [ ! -d "$debian" ]; then
     lack 'debian-packages' "apt-get download failed; see $log"
 fi
 bring "$containerd2" make_containerd2 "containerd-$containerd_version" "building containerd $containerd_version, some minutes"
+bring "$runc" make_runc "runc-$runc_version" "building runc $runc_version"
 bring "$cni" make_cni "cni-plugins-$cni_version" "building the CNI plugins $cni_version"
 if crictl_path=$(command -v crictl); then
   crictl=$(dirname "$crictl_path")
@@ -181,6 +209,7 @@ where() { [ -e "$2" ] && echo "$1=$2"; }
   where CONTAINERD_DEBIAN "$debian/usr/bin"
   where CONTAINERD_2 "$containerd2/bin"
   where RUNC "$debian/usr/sbin/runc"
+  where RUNC_NEW "$runc/runc"
   where CNI_DEBIAN "$debian/usr/lib/cni"
   where CNI "$cni"
   where CRICTL "$crictl/crictl"
