@@ -12,6 +12,7 @@ import { removeContainer } from './container/remove-container.ts';
 import { reopenContainerLog } from './container/reopen-container-log.ts';
 import { startContainer } from './container/start-container.ts';
 import { stopContainer } from './container/stop-container.ts';
+import { streamContainers } from './container/stream-containers.ts';
 import { updateContainerResources } from './container/update-container-resources.ts';
 import { imageFsInfo } from './image/image-fs-info.ts';
 import { imageStatus } from './image/image-status.ts';
@@ -28,6 +29,7 @@ import { portForward } from './sandbox/port-forward.ts';
 import { removePodSandbox } from './sandbox/remove-pod-sandbox.ts';
 import { runPodSandbox } from './sandbox/run-pod-sandbox.ts';
 import { stopPodSandbox } from './sandbox/stop-pod-sandbox.ts';
+import { streamPodSandboxes } from './sandbox/stream-pod-sandboxes.ts';
 import type { Services } from './services.ts';
 import { unimplemented } from './unimplemented.ts';
 
@@ -60,7 +62,7 @@ export function runtimeHandlers(services: Services): ServiceHandlers<RuntimeServ
     RemovePodSandbox: bindSure(removePodSandbox, services),
     PodSandboxStatus: bind(podSandboxStatus, services),
     ListPodSandbox: bind(listPodSandbox, services),
-    StreamPodSandboxes: unimplemented,
+    StreamPodSandboxes: bind(streamPodSandboxes, services),
     UpdatePodSandboxResources: unimplemented,
 
     CreateContainer: bind(createContainer, services),
@@ -68,7 +70,7 @@ export function runtimeHandlers(services: Services): ServiceHandlers<RuntimeServ
     StopContainer: bindSure(stopContainer, services),
     RemoveContainer: bindSure(removeContainer, services),
     ListContainers: bind(listContainers, services),
-    StreamContainers: unimplemented,
+    StreamContainers: bind(streamContainers, services),
     ContainerStatus: bind(containerStatus, services),
     UpdateContainerResources: bind(updateContainerResources, services),
     ReopenContainerLog: bind(reopenContainerLog, services),
