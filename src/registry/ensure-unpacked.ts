@@ -4,6 +4,7 @@ import { Fault, isCode } from '../lib/fault.ts';
 import { holdLease } from './lease.ts';
 import { findLocalImage, readImageFile } from './local-image.ts';
 import type { PullNeeds } from './pull.ts';
+import { isRemote } from './remote-snapshotter.ts';
 import { unpackImage } from './unpack.ts';
 
 /**
@@ -20,10 +21,17 @@ export async function ensureUnpacked(
     return;
 
   await using lease = await holdLease(containerd, log, signal);
-  const { manifest } = await findLocalImage(containerd, image.target);
+  const { manifest, descriptor } = await findLocalImage(containerd, image.target);
   const { diffIds } = await readImageFile(containerd, manifest.config.digest);
-  const layers = { config: manifest.config.digest, layers: manifest.layers, diffIds };
-  const unpackNeeds = { ...needs, snapshotter, lease: lease.id, signal, progress: null };
+  const layers = {
+    reference: image.repoTags[0] ?? image.repoDigests[0] ?? null,
+    manifest: descriptor.digest,
+    config: manifest.config.digest,
+    layers: manifest.layers,
+    diffIds,
+  };
+  const remote = await isRemote(containerd, snapshotter, signal);
+  const unpackNeeds = { ...needs, snapshotter, remote, lease: lease.id, signal, progress: null };
   await unpackImage(unpackNeeds, layers, (place) => expectLayer(needs, manifest.layers[place], signal));
 }
 

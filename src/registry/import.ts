@@ -10,6 +10,7 @@ import { recordImage, recordNames } from './image-records.ts';
 import { holdLease } from './lease.ts';
 import { findLocalImage, readImageFile } from './local-image.ts';
 import type { Pulled, PullNeeds } from './pull.ts';
+import { isRemote } from './remote-snapshotter.ts';
 import type { Store } from './store-blob.ts';
 import { storeBytes, storedManifests } from './store-blob.ts';
 import { unpackImage } from './unpack.ts';
@@ -60,8 +61,10 @@ async function importOne(
   const { config, layers } = found.manifest;
   const { diffIds } = await readImageFile(containerd, config.digest);
   // All of the archive has been read by now, so that a layer that is missing fails where it is unpacked.
-  const unpackNeeds = { ...needs, snapshotter, lease, signal, progress: null };
-  await unpackImage(unpackNeeds, { config: config.digest, layers, diffIds }, async () => {});
+  const remote = await isRemote(containerd, snapshotter, signal);
+  const unpackNeeds = { ...needs, snapshotter, remote, lease, signal, progress: null };
+  const source = { reference: null, manifest: found.descriptor.digest };
+  await unpackImage(unpackNeeds, { ...source, config: config.digest, layers, diffIds }, async () => {});
 
   const names = references.flatMap((reference) => recordNames(reference, target.digest, config.digest));
   const unique = [...new Set([...names, config.digest])];

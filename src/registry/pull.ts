@@ -16,6 +16,7 @@ import { formatReference } from '../image/reference.ts';
 import { allSettled } from '../lib/all-settled.ts';
 import { Fault } from '../lib/fault.ts';
 import type { KeyedLock } from '../lib/keyed-lock.ts';
+import { createArrivals } from './arrivals.ts';
 import { createAuthorizer } from './authorizer.ts';
 import { endpointsFor } from './endpoints.ts';
 import { fetchBlob } from './fetch-blob.ts';
@@ -24,6 +25,7 @@ import { recordImage, recordNames } from './image-records.ts';
 import { holdLease } from './lease.ts';
 import { readImageFile } from './local-image.ts';
 import type { PullObserver } from './progress.ts';
+import { isRemote } from './remote-snapshotter.ts';
 import type { Repository } from './repository.ts';
 import { createRepository } from './repository.ts';
 import type { Slots } from './slots.ts';
@@ -36,7 +38,10 @@ import type { TokenCache } from './token-cache.ts';
 import { unpackImage } from './unpack.ts';
 import { verifyImage } from './verify.ts';
 
-export type ImageContainerd = Pick<Containerd, 'content' | 'leases' | 'snapshots' | 'diff' | 'images'>;
+export type ImageContainerd = Pick<
+  Containerd,
+  'content' | 'leases' | 'snapshots' | 'diff' | 'images' | 'introspection'
+>;
 
 export interface PullNeeds {
   containerd: ImageContainerd;
@@ -71,7 +76,10 @@ export async function pullImage(needs: PullNeeds, plan: PullPlan, parent: AbortS
   const { containerd, config, log } = needs;
   const { reference, progress } = plan;
   const name = formatReference(reference);
-  const repository = await openRepository(needs, plan);
+  const [repository, remote] = await Promise.all([
+    openRepository(needs, plan),
+    isRemote(containerd, plan.snapshotter, parent),
+  ]);
   const pace = { ms: config.stallTimeoutMs, minRate: config.minRate };
   using guard = startStallGuard(`pull of ${name}`, pace, parent);
   const { signal } = guard;
@@ -85,7 +93,7 @@ export async function pullImage(needs: PullNeeds, plan: PullPlan, parent: AbortS
     guard.watch(() => repository.manifest(descriptor, signal)),
   );
   progress.blobs([found.manifest.config, ...found.manifest.layers]);
-  await fetchContent(needs, plan, { repository, found, lease: lease.id, guard });
+  await fetchContent(needs, plan, { repository, found, remote, lease: lease.id, guard });
 
   progress.phase('record');
   const id = found.manifest.config.digest;
@@ -124,6 +132,8 @@ async function nodeCredentials(
 interface Fetching {
   repository: Repository;
   found: FoundImage;
+  /** See `isRemote`. */
+  remote: boolean;
   lease: string;
   guard: StallGuard;
 }
@@ -131,7 +141,7 @@ interface Fetching {
 /** Config and layers come in parallel; each layer is unpacked when it and all below it are there. */
 async function fetchContent(needs: PullNeeds, plan: PullPlan, fetching: Fetching): Promise<void> {
   const { containerd, locks, log, config: settings } = needs;
-  const { repository, found, lease, guard } = fetching;
+  const { repository, found, remote, lease, guard } = fetching;
   const { config, layers } = found.manifest;
   if (config.size > MAX_CONFIG_BYTES) {
     throw new Fault('failed_precondition', `the image's config has over ${MAX_CONFIG_BYTES} bytes`);
@@ -164,18 +174,24 @@ async function fetchContent(needs: PullNeeds, plan: PullPlan, fetching: Fetching
   };
   const stored = orStop(storeManifests());
   const configured = orStop(fetch(config));
-  const arrivals = layers.map((layer) => orStop(fetch(layer)));
+  const arrivals = createArrivals(layers, (layer) => orStop(fetch(layer)));
   const unpack = async () => {
     await configured;
     const { diffIds } = await readImageFile(containerd, config.digest);
-    const unpackNeeds = { containerd, locks, snapshotter: plan.snapshotter, lease, signal, progress, log };
-    await unpackImage(
-      unpackNeeds,
-      { config: config.digest, layers, diffIds },
-      async (place) => await arrivals[place],
+    const { snapshotter } = plan;
+    const unpackNeeds = { containerd, locks, snapshotter, remote, lease, signal, progress, log };
+    const source = { reference: formatReference(plan.reference), manifest: found.descriptor.digest };
+    await unpackImage(unpackNeeds, { ...source, config: config.digest, layers, diffIds }, (place) =>
+      arrivals.layer(place),
     );
   };
-  await allSettled([stored, configured, orStop(unpack()), ...arrivals]);
+  // A remote snapshotter says which layers it needs; for any other they come while the config does.
+  if (!remote) arrivals.begin(0);
+  try {
+    await allSettled([stored, configured, orStop(unpack())]);
+  } finally {
+    await arrivals.idle();
+  }
 }
 
 /** Tells other tools where a blob can be had again, as containerd's own pulls do. */

@@ -5,6 +5,8 @@ import type { Mount } from '../containerd/mount.ts';
 import { chainIds } from '../image/chain-id.ts';
 import type { Descriptor } from '../image/descriptor.ts';
 import { unpackType } from '../image/manifest.ts';
+import type { SnapshotSource } from '../image/snapshot-labels.ts';
+import { snapshotLabels } from '../image/snapshot-labels.ts';
 import { during, Fault, isCode } from '../lib/fault.ts';
 import type { KeyedLock } from '../lib/keyed-lock.ts';
 import type { PullObserver } from './progress.ts';
@@ -14,6 +16,8 @@ export interface UnpackNeeds {
   /** Shared by all pulls: keys are chains in the making. */
   locks: KeyedLock;
   snapshotter: string;
+  /** The snapshotter may have layers that were never fetched: see `isRemote`. */
+  remote: boolean;
   lease: string;
   signal: AbortSignal;
   /** Null where nobody watches. */
@@ -22,7 +26,7 @@ export interface UnpackNeeds {
 }
 
 /** The layers of one image, lowest first, and what they unpack to. */
-export interface Layers {
+export interface Layers extends SnapshotSource {
   /** Digest of the image's config. */
   config: string;
   layers: readonly Descriptor[];
@@ -33,26 +37,30 @@ const CLEANUP_MS = 30_000;
 
 /**
  * Makes a committed snapshot for each layer that has none, lowest first, and ties them to the config, so
- * that they live as long as it does. `arrived(n)` resolves when layer n is in the content store.
+ * that they live as long as it does. `arrived(n)` resolves when layer n is in the content store; it is not
+ * asked for a layer that a remote snapshotter has.
  */
 export async function unpackImage(
   needs: UnpackNeeds,
-  { config, layers, diffIds }: Layers,
+  image: Layers,
   arrived: (place: number) => Promise<void>,
 ): Promise<void> {
+  const { config, layers, diffIds } = image;
   if (layers.length !== diffIds.length) {
     const counts = `${layers.length} layers, but its config has ${diffIds.length}`;
     throw new Fault('failed_precondition', `the manifest has ${counts}`);
   }
   const chain = chainIds(diffIds);
   for (const [place, layer] of layers.entries()) {
-    await arrived(place);
     const step = {
       layer,
       parent: chain[place - 1] ?? '',
       name: chain[place] ?? '',
       diffId: diffIds[place] ?? '',
+      labels: needs.remote ? snapshotLabels(image, place) : {},
+      arrived: () => arrived(place),
     };
+    if (!needs.remote) await step.arrived();
     needs.progress?.layerPhase(layer.digest, 'unpack');
     await unpackLayer(needs, step);
     needs.progress?.layerPhase(layer.digest, 'done');
@@ -72,6 +80,8 @@ interface LayerStep {
   parent: string;
   name: string;
   diffId: string;
+  labels: Record<string, string>;
+  arrived: () => Promise<void>;
 }
 
 async function unpackLayer(needs: UnpackNeeds, step: LayerStep): Promise<void> {
@@ -83,6 +93,7 @@ async function unpackLayer(needs: UnpackNeeds, step: LayerStep): Promise<void> {
   try {
     const mounts = await prepare(needs, step, key);
     if (mounts === null) return;
+    if (needs.remote) await step.arrived();
     await applyLayer(needs, step, mounts);
     await commit(needs, step, key);
   } catch (error) {
@@ -111,7 +122,7 @@ async function adoptSnapshot(needs: UnpackNeeds, name: string): Promise<boolean>
 /** Null if the snapshotter had the layer all along, as those that load layers lazily do. */
 async function prepare(needs: UnpackNeeds, step: LayerStep, key: string): Promise<Mount[] | null> {
   const { containerd, snapshotter, lease, signal } = needs;
-  const labels = { 'containerd.io/snapshot.ref': step.name };
+  const labels = { ...step.labels, 'containerd.io/snapshot.ref': step.name };
   try {
     return await containerd.snapshots.prepare(snapshotter, key, step.parent, labels, { lease, signal });
   } catch (error) {
@@ -129,10 +140,10 @@ async function applyLayer(needs: UnpackNeeds, { layer, diffId }: LayerStep, moun
   }
 }
 
-async function commit(needs: UnpackNeeds, { name }: LayerStep, key: string): Promise<void> {
+async function commit(needs: UnpackNeeds, { name, labels }: LayerStep, key: string): Promise<void> {
   const { containerd, snapshotter, lease, signal } = needs;
   try {
-    await containerd.snapshots.commit(snapshotter, name, key, {}, { lease, signal });
+    await containerd.snapshots.commit(snapshotter, name, key, labels, { lease, signal });
   } catch (error) {
     if (!isCode(error, 'already_exists')) throw error;
     // Another tool was faster, with the same result.
