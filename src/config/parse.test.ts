@@ -55,6 +55,7 @@ max_downloads = 100
 stall_timeout_ms = 1000
 min_rate = 1024
 auth_file = "/auth.json"
+mirror_credentials = true
 pinned = ["registry.k8s.io/pause:*"]
 verifier_dir = "/verify"
 verifier_timeout_ms = 10
@@ -90,6 +91,7 @@ privileged_without_host_devices = true
       stallTimeoutMs: 1000,
       minRate: 1024,
       authFile: '/auth.json',
+      mirrorCredentials: true,
       pinned: ['registry.k8s.io/pause:*'],
       verifierDir: '/verify',
       verifierTimeoutMs: 10,

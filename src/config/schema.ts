@@ -47,6 +47,8 @@ export interface ImagesConfig {
   minRate: number;
   /** Path of a Docker config.json whose credentials serve pulls that bring none; empty for none. */
   authFile: string;
+  /** Mirrors may see the credentials that come with a pull. */
+  mirrorCredentials: boolean;
   /** References of images that the kubelet must not collect; a `*` at the end stands for any rest. */
   pinned: string[];
   /** Directory of programs that judge each image before it is fetched; empty asks none. */
@@ -121,6 +123,7 @@ export function defaultConfig(): Config {
       stallTimeoutMs: 300_000,
       minRate: 0,
       authFile: '',
+      mirrorCredentials: false,
       pinned: [],
       verifierDir: '',
       verifierTimeoutMs: 10_000,

@@ -98,7 +98,10 @@ export const imagesFields: Fields<ImagesConfig> = {
     1_000_000_000,
   ),
   authFile: optionalPath(
-    "File with registry credentials, as Docker's config.json has them under auths, for pulls that bring none. Read at each pull. Empty: none.",
+    "File with registry credentials, as Docker's config.json has them under auths, for pulls that bring none. Hosts may be patterns as in image pull secrets. Read at each pull. Empty: none.",
+  ),
+  mirrorCredentials: flag(
+    'Show the credentials that come with a pull, which are for the registry that the image names, to its mirrors too if they ask.',
   ),
   pinned: textList(
     'Images that the kubelet must not collect, by reference; a * at the end stands for any rest. One that is taken off the list is unpinned at the next start.',

@@ -10,6 +10,7 @@ const empty: AuthConfig__Output = {
   identityToken: '',
   registryToken: '',
 };
+const own = { host: 'reg.test', isTrusted: true };
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
 test.each<[string, Partial<AuthConfig__Output> | null, object]>([
@@ -27,17 +28,24 @@ test.each<[string, Partial<AuthConfig__Output> | null, object]>([
     { kind: 'basic', username: 'u', password: '' },
   ],
 ])('%s', (_, auth, expected) => {
-  expect(credentialsFromAuth(auth && { ...empty, ...auth }, 'reg.test')).toEqual(expected);
+  expect(credentialsFromAuth(auth && { ...empty, ...auth }, own)).toEqual(expected);
+});
+
+test('a mirror gets those that name it, and none that name nobody', () => {
+  const mirror = { host: 'mirror.test', isTrusted: false };
+  const ask = (serverAddress: string) =>
+    credentialsFromAuth({ ...empty, username: 'u', serverAddress }, mirror).kind;
+  expect(['', 'reg.test', 'mirror.test'].map(ask)).toEqual(['none', 'none', 'basic']);
 });
 
 test('the old name of the hub means the hub', () => {
   const auth = { ...empty, username: 'u', serverAddress: 'https://index.docker.io/v1/' };
-  expect(credentialsFromAuth(auth, 'docker.io')).toMatchObject({ kind: 'basic' });
+  expect(credentialsFromAuth(auth, { host: 'docker.io', isTrusted: false })).toMatchObject({ kind: 'basic' });
 });
 
 test('an unreadable pair is refused without showing it', () => {
   const auth = { ...empty, auth: base64('secret') };
-  expect(() => credentialsFromAuth(auth, 'reg.test')).toThrow(/^auth\.auth is not base64/);
+  expect(() => credentialsFromAuth(auth, own)).toThrow(/^auth\.auth is not base64/);
 });
 
 test('fingerprints tell credentials apart, and nothing else', () => {

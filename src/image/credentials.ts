@@ -11,12 +11,19 @@ export type Credentials =
   /** A bearer token for the registry itself. */
   | { kind: 'registry'; token: string };
 
+/** Who asks for credentials. */
+export interface Asker {
+  host: string;
+  /** May see those that name no server: the kubelet, which leaves it out, means the image's own registry. */
+  isTrusted: boolean;
+}
+
 /**
- * Picks the form that the kubelet filled in. Credentials for another server than `host` are not used.
+ * Picks the form that the kubelet filled in. Credentials for another server than the asker are not used.
  * Throws `invalid_argument`, without quoting anything secret, where `auth` cannot be read.
  */
-export function credentialsFromAuth(auth: AuthConfig__Output | null, host: string): Credentials {
-  if (auth === null || !isFor(auth.serverAddress, host)) return { kind: 'none' };
+export function credentialsFromAuth(auth: AuthConfig__Output | null, asker: Asker): Credentials {
+  if (auth === null || !isFor(auth.serverAddress, asker)) return { kind: 'none' };
   if (auth.username !== '') return { kind: 'basic', username: auth.username, password: auth.password };
   if (auth.identityToken !== '') return { kind: 'identity', token: auth.identityToken };
   if (auth.registryToken !== '') return { kind: 'registry', token: auth.registryToken };
@@ -41,9 +48,8 @@ export function fromPair(encoded: string): Credentials {
   };
 }
 
-/** The kubelet may leave the server out. */
-function isFor(serverAddress: string, host: string): boolean {
-  return serverAddress === '' || serverHost(serverAddress) === serverHost(host);
+function isFor(serverAddress: string, { host, isTrusted }: Asker): boolean {
+  return serverAddress === '' ? isTrusted : serverHost(serverAddress) === serverHost(host);
 }
 
 /** The host of a server as users write it, with or without a scheme and a path; Docker Hub has one name. */

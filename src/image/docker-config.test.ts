@@ -11,6 +11,9 @@ const config = {
     'https://id.test': { auth: pair('x:y'), identitytoken: 'I' },
     'token.test': { registrytoken: 'R' },
     'empty.test': {},
+    '*.glob.test': { auth: pair('any:3') },
+    '*.glob.test/team': { auth: pair('any-team:4') },
+    'a.glob.test': { auth: pair('a:5') },
   },
 };
 const read = (host: string, path = 'a/b', more = {}) =>
@@ -25,6 +28,10 @@ test.each([
   ['id.test', 'a', { kind: 'identity', token: 'I' }],
   ['token.test', 'a', { kind: 'registry', token: 'R' }],
   ['empty.test', 'a', { kind: 'none' }],
+  ['b.glob.test', 'x', { kind: 'basic', username: 'any', password: '3' }],
+  ['b.glob.test', 'team/x', { kind: 'basic', username: 'any-team', password: '4' }],
+  ['a.glob.test', 'team/x', { kind: 'basic', username: 'a', password: '5' }],
+  ['glob.test', 'x', { kind: 'none' }],
 ])('%s/%s', (host, path, credentials) => {
   expect(read(host, path)).toEqual(credentials);
 });

@@ -1,4 +1,5 @@
 import { during, Fault } from '../lib/fault.ts';
+import { bySpecificity, covers, parseScope } from './credential-scope.ts';
 import type { Credentials } from './credentials.ts';
 import { fromPair, serverHost } from './credentials.ts';
 import type { Reference } from './reference.ts';
@@ -6,8 +7,8 @@ import type { Reference } from './reference.ts';
 type Table = Readonly<Record<string, unknown>>;
 
 /**
- * What a Docker config.json has for an image's registry: the entry with the longest path that the image
- * is below, else that of the host. Throws `failed_precondition`, without quoting anything secret, where
+ * What a Docker config.json has for an image's registry: the entry that fits it best. Hosts may be patterns,
+ * and have paths, as in the kubelet's image pull secrets. Throws `failed_precondition`, without quoting anything secret, where
  * the file cannot be read, or leaves the credentials to a helper program.
  */
 export function credentialsFromFile(
@@ -15,15 +16,10 @@ export function credentialsFromFile(
   { file, of: { host, path } }: { file: string; of: Pick<Reference, 'host' | 'path'> },
 ): Credentials {
   const root = readTable(text, file);
-  const entries = Object.entries(asTable(root['auths'], `${file}: auths`)).map(([server, entry]) => ({
-    server,
-    entry,
-    host: serverHost(server),
-    path: serverPath(server),
-  }));
-  const [best] = entries
-    .filter((one) => one.host === serverHost(host) && isBelow(path, one.path))
-    .toSorted((a, b) => b.path.length - a.path.length);
+  const [best] = Object.entries(asTable(root['auths'], `${file}: auths`))
+    .map(([server, entry]) => ({ server, entry, scope: parseScope(server) }))
+    .filter(({ scope }) => covers(scope, { host, path }))
+    .toSorted((a, b) => bySpecificity(a.scope, b.scope));
 
   const helpers = asTable(root['credHelpers'], `${file}: credHelpers`);
   const helped = Object.keys(helpers).some((server) => serverHost(server) === serverHost(host));
@@ -58,19 +54,6 @@ function credentialsOf(value: unknown, what: string): Credentials {
   } catch (error) {
     throw during(what, error, 'failed_precondition');
   }
-}
-
-/** Docker Hub's entry is `https://index.docker.io/v1/`, where the path is that of an API. */
-function serverPath(server: string): string {
-  const path = server
-    .replace(/^https?:\/\//, '')
-    .replace(/^[^/]*\/?/, '')
-    .replace(/\/+$/, '');
-  return path === 'v1' || path === 'v2' ? '' : path;
-}
-
-function isBelow(path: string, prefix: string): boolean {
-  return prefix === '' || path === prefix || path.startsWith(`${prefix}/`);
 }
 
 function readTable(text: string, file: string): Table {

@@ -33,6 +33,12 @@ describe('redirected', () => {
     expect(redirected(request('https://reg.test/v2/a', headers), location).headers).toEqual(kept);
   });
 
+  test('what was sent with a body goes nowhere else', () => {
+    const post: HttpRequest = { ...request('https://auth.test/token'), method: 'POST', body: 'secret' };
+    expect(redirected(post, '/other')).toMatchObject({ url: 'https://auth.test/other', body: 'secret' });
+    expect(() => redirected(post, 'https://evil.test/')).toThrow('redirect to evil.test');
+  });
+
   test.each(['file:///etc/passwd', 'http://'])('never to %s', (location) => {
     expect(() => redirected(request('https://reg.test/'), location)).toThrow('redirect to');
   });

@@ -85,6 +85,9 @@ export function redirected(request: HttpRequest, location: string): HttpRequest 
     throw new Fault('unavailable', `redirect to ${next.protocol}`);
   }
   if (next.origin === new URL(request.url).origin) return { ...request, url: next.href };
+  if (request.body !== undefined) {
+    throw new Fault('unavailable', `redirect to ${next.host} of what is for one host alone`);
+  }
   const harmless = new Set(['accept', 'range', 'user-agent']);
   const headers = Object.entries(request.headers).filter(([name]) => harmless.has(name.toLowerCase()));
   return { ...request, url: next.href, headers: Object.fromEntries(headers) };

@@ -2,12 +2,8 @@ import type { Logger } from 'pino';
 import type { ImagesConfig } from '../config/schema.ts';
 import type { Containerd } from '../containerd/client.ts';
 import type { AuthConfig__Output } from '../gen/runtime/v1/AuthConfig.ts';
-import { readText } from '../host/files.ts';
 import { MAX_CONFIG_BYTES } from '../image/config.ts';
-import type { Credentials } from '../image/credentials.ts';
-import { credentialsFromAuth } from '../image/credentials.ts';
 import type { Descriptor } from '../image/descriptor.ts';
-import { credentialsFromFile } from '../image/docker-config.ts';
 import type { FoundImage } from '../image/find-image.ts';
 import { findImage } from '../image/find-image.ts';
 import { hostPlatform } from '../image/platform.ts';
@@ -17,17 +13,15 @@ import { allSettled } from '../lib/all-settled.ts';
 import { Fault } from '../lib/fault.ts';
 import type { KeyedLock } from '../lib/keyed-lock.ts';
 import { createArrivals } from './arrivals.ts';
-import { createAuthorizer } from './authorizer.ts';
-import { endpointsFor } from './endpoints.ts';
 import { fetchBlob } from './fetch-blob.ts';
 import type { HttpClient } from './http.ts';
 import { recordImage, recordNames } from './image-records.ts';
 import { holdLease } from './lease.ts';
 import { readImageFile } from './local-image.ts';
+import { openRepository } from './open-repository.ts';
 import type { PullObserver } from './progress.ts';
 import { isRemote } from './remote-snapshotter.ts';
 import type { Repository } from './repository.ts';
-import { createRepository } from './repository.ts';
 import type { Slots } from './slots.ts';
 import { createSlots } from './slots.ts';
 import type { StallGuard } from './stall-guard.ts';
@@ -100,33 +94,6 @@ export async function pullImage(needs: PullNeeds, plan: PullPlan, parent: AbortS
   const names = recordNames(reference, target.digest, id);
   await recordImage(containerd, { names, target: measured(target, found) }, signal);
   return { id, names };
-}
-
-async function openRepository(needs: PullNeeds, { reference, auth }: PullPlan): Promise<Repository> {
-  const { config, http, tokens } = needs;
-  const fromFile = await nodeCredentials(needs, reference);
-  const endpoints = await endpointsFor(config.certsDir, reference.host);
-  const scope = `repository:${reference.path}:pull`;
-  const routes = endpoints.map((endpoint) => {
-    const host = endpoint.mirror ? new URL(endpoint.url).host : reference.host;
-    const given = credentialsFromAuth(auth, host);
-    const credentials = given.kind === 'none' ? fromFile(host) : given;
-    const registry = endpoint.url;
-    const authorizer = createAuthorizer({ http, tls: endpoint, credentials, registry, scope, tokens });
-    return { endpoint, authorizer };
-  });
-  return createRepository(http, routes, reference);
-}
-
-/** What the node itself may show to a host. */
-async function nodeCredentials(
-  { config: { authFile: file }, log }: PullNeeds,
-  { path }: Reference,
-): Promise<(host: string) => Credentials> {
-  const text = file === '' ? null : await readText(file);
-  if (file !== '' && text === null) log.warn({ file }, 'auth_file does not exist; go on without it');
-  return (host) =>
-    text === null ? { kind: 'none' } : credentialsFromFile(text, { file, of: { host, path } });
 }
 
 interface Fetching {

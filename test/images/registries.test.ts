@@ -240,6 +240,45 @@ describe.each(containerdVersions)('registries that misbehave, on containerd %s',
       expect(seen).toHaveLength(3);
     });
 
+    test('a mirror that asks is not shown those of the registry, unless that is set', async () => {
+      const image = await imageOf('mirrored');
+      const asked: Record<string, string[]> = { mirror: [], named: [], registry: [] };
+      const hostOf = async (name: string) =>
+        await serve((request, response) => {
+          const { authorization } = request.headers;
+          asked[name]?.push(authorization ?? 'none');
+          if (authorization !== undefined) return answer(image, request, response);
+          response.writeHead(401, { 'www-authenticate': 'Basic realm="r"' }).end();
+        });
+      const [mirror, named, registry] = [
+        await hostOf('mirror'),
+        await hostOf('named'),
+        await hostOf('registry'),
+      ];
+      mkdirSync(join(dir, registry));
+      const tables = [mirror, named].map((host) => `[host."http://${host}"]`);
+      writeFileSync(
+        join(dir, registry, 'hosts.toml'),
+        [`server = "http://${registry}"`, ...tables].join('\n'),
+      );
+      const secret = basic('u:SecretWord');
+
+      await using service = newService();
+      await pull(service, `${registry}/app:1`, authOf('u', 'SecretWord'));
+      expect(asked['mirror']).not.toContain(secret);
+      expect(asked['named']).not.toContain(secret);
+      expect(asked['registry']).toContain(secret);
+
+      // One that the credentials name is the one that they are for.
+      await pull(service, `${registry}/app:2`, { ...authOf('u', 'SecretWord'), serverAddress: named });
+      expect(asked['mirror']).not.toContain(secret);
+      expect(asked['named']).toContain(secret);
+
+      await using open = newService({ mirrorCredentials: true });
+      await pull(open, `${registry}/app:3`, authOf('u', 'SecretWord'));
+      expect(asked['mirror']).toContain(secret);
+    });
+
     test('the node’s own serve pulls that bring none; none of them is ever logged', async () => {
       const { host, seen } = await guarded(await imageOf('node'));
       const authFile = join(dir, 'auth.json');
