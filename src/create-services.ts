@@ -12,6 +12,7 @@ import { ensureDir, exists, streamFile } from './host/files.ts';
 import { startNamespaceThread } from './host/namespaces.ts';
 import { startLogPump } from './io/log-pump.ts';
 import { KeyedLock } from './lib/keyed-lock.ts';
+import { Tracer } from './lib/trace.ts';
 import type { ImageService } from './registry/service.ts';
 import { createImageService } from './registry/service.ts';
 import { createDiskUsage } from './rpc/image/disk-usage.ts';
@@ -58,6 +59,7 @@ export async function createServices(
   const base: Omit<Services, 'streaming'> = {
     config,
     log,
+    tracer: new Tracer(),
     version: pkg.version,
     containerd,
     facts: await readHostFacts(),

@@ -14,6 +14,7 @@ import { mayStart, preflight } from './daemon/preflight.ts';
 import { recover } from './daemon/recover.ts';
 import { exists, saveStream } from './host/files.ts';
 import { Fault, messageOf } from './lib/fault.ts';
+import { nameFrom, targetOf } from './rpc/call-target.ts';
 import { imageHandlers, runtimeHandlers } from './rpc/index.ts';
 import { listen } from './server/listen.ts';
 
@@ -53,14 +54,17 @@ async function serve(config: Config): Promise<void> {
   await services.containerd.namespaces.ensure(config.containerd.namespace);
   await services.images.dropStaleLeases();
   await services.images.store.load();
-  await recover(services);
+  await services.tracer.run({ kind: 'daemon', name: 'recover' }, () => recover(services));
   daemon.use(followEvents(services));
+  const nameOf = nameFrom(services);
   const server = daemon.use(
     await listen({
       address: config.listen,
       runtime: runtimeHandlers(services),
       image: imageHandlers(services),
       log,
+      tracer: services.tracer,
+      targetOf: (request) => targetOf(request, nameOf),
     }),
   );
   log.info({ listen: config.listen, containerd: config.containerd.address }, 'serving CRI');

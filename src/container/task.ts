@@ -9,6 +9,7 @@ import { during, isCode } from '../lib/fault.ts';
 import type { KeyedLock } from '../lib/keyed-lock.ts';
 import { Rollback } from '../lib/rollback.ts';
 import { nowNs } from '../lib/time.ts';
+import { span } from '../lib/trace.ts';
 import type { Container, ContainerStore } from '../store/containers.ts';
 import type { Paths } from '../store/paths.ts';
 import type { Exit } from './exit.ts';
@@ -116,6 +117,20 @@ export async function recordExit(needs: TaskNeeds, id: string, exit: Exit | null
   if (container?.state !== 'running') return;
   // Before the task is deleted, since its cgroup goes with it.
   const kills = await oomKills(container.cgroupsPath).catch(() => null);
+  const reason = exitReason(exit, kills);
+  await span('exit', reason, (own) => {
+    own?.set('containerId', id);
+    own?.set('exitCode', exit?.exitCode ?? UNKNOWN_EXIT_CODE);
+    own?.set('oomKills', kills ?? 0);
+    return writeExit(needs, id, { exit, reason });
+  });
+}
+
+async function writeExit(
+  needs: TaskNeeds,
+  id: string,
+  { exit, reason }: { exit: Exit | null; reason: string },
+): Promise<void> {
   if (!(await needs.pump.drained(id, DRAIN_MS))) {
     needs.log.warn({ containerId: id }, 'output still open after exit; the rest of it is lost');
   }
@@ -126,7 +141,7 @@ export async function recordExit(needs: TaskNeeds, id: string, exit: Exit | null
       pid: 0,
       exitCode: exit?.exitCode ?? UNKNOWN_EXIT_CODE,
       finishedAt: exit?.exitedAt || nowNs(),
-      reason: exitReason(exit, kills),
+      reason,
     });
   } finally {
     // Memory has it even when the disk is full.

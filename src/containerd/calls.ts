@@ -2,6 +2,7 @@ import type { Client, ClientReadableStream, CallOptions as GrpcOptions, ServiceE
 import { Metadata, status } from '@grpc/grpc-js';
 import type { FaultCode } from '../lib/fault.ts';
 import { codeOf, Fault, messageOf } from '../lib/fault.ts';
+import { span } from '../lib/trace.ts';
 
 /** What may be asked of any single call. */
 export interface CallOptions {
@@ -29,6 +30,19 @@ export interface Endpoint {
 
 /** One request, one response. */
 export function callUnary<Req, Res>(
+  to: Endpoint,
+  message: { method: Method<Req, Res>; request: Req },
+  options: CallOptions,
+): Promise<Res> {
+  return span('containerd', shortName(message.method.path), () => send(to, message, options));
+}
+
+/** `/containerd.services.tasks.v1.Tasks/Create` as `Tasks.Create`. */
+function shortName(path: string): string {
+  return path.slice(path.lastIndexOf('.') + 1).replace('/', '.');
+}
+
+function send<Req, Res>(
   to: Endpoint,
   { method, request }: { method: Method<Req, Res>; request: Req },
   options: CallOptions,

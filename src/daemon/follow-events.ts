@@ -5,6 +5,7 @@ import { closeIo, isGone, killAndDelete, recordExit } from '../container/task.ts
 import type { Containerd } from '../containerd/client.ts';
 import type { ContainerdEvent } from '../containerd/events.ts';
 import type { ImageStore } from '../image/image.ts';
+import type { Tracer } from '../lib/trace.ts';
 import type { SandboxStore } from '../store/sandboxes.ts';
 import { reconcile } from './reconcile.ts';
 
@@ -25,6 +26,7 @@ const LATE_EVENT_MS = 6_000;
 const TOPICS = ['/tasks/exit', '/tasks/delete', '/images/create', '/images/update', '/images/delete'];
 
 type Needs = TaskNeeds & {
+  readonly tracer: Tracer;
   readonly containerd: Pick<Containerd, 'tasks' | 'snapshots' | 'events'>;
   readonly sandboxes: SandboxStore;
   readonly images: { readonly store: Pick<ImageStore, 'refresh' | 'load'> };
@@ -66,22 +68,26 @@ async function follow(needs: Needs, signal: AbortSignal): Promise<void> {
 /** Handles one event without holding up the next. */
 function handle(needs: Needs, event: ContainerdEvent['event'], signal: AbortSignal): void {
   const failed = (err: unknown) => needs.log.error({ err, event: event.type }, 'event could not be handled');
+  const act = (target: string | null, work: () => Promise<void>) => {
+    const attributes = target === null ? null : { target };
+    void needs.tracer.run({ kind: 'event', name: event.type, attributes }, work).catch(failed);
+  };
   switch (event.type) {
     case 'subscribed':
-      void catchUp(needs, signal).catch(failed);
+      act(null, () => catchUp(needs, signal));
       return;
     case 'task-exit':
     case 'task-delete': {
       // The exit of a process that was added by exec carries the exec's own id.
       if (event.id !== event.containerId) return;
       const exit = { exitCode: event.exitStatus, exitedAt: event.exitedAt };
-      void onExit(needs, event.containerId, exit).catch(failed);
+      act(event.containerId, () => onExit(needs, event.containerId, exit));
       return;
     }
     case 'image-create':
     case 'image-update':
     case 'image-delete':
-      void needs.images.store.refresh(event.name).catch(failed);
+      act(event.name, () => needs.images.store.refresh(event.name));
       return;
     default:
   }
@@ -106,9 +112,12 @@ async function sweepForEver(needs: Needs, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     await sleep(SWEEP_MS, undefined, { signal }).catch(() => {});
     if (signal.aborted) return;
-    await sweep(needs, signal).catch((err: unknown) => {
-      if (!signal.aborted) needs.log.warn({ err }, 'could not compare tasks with our records');
-    });
+    const looking = { kind: 'daemon', name: 'compare tasks', quiet: true } as const;
+    await needs.tracer
+      .run(looking, () => sweep(needs, signal))
+      .catch((err: unknown) => {
+        if (!signal.aborted) needs.log.warn({ err }, 'could not compare tasks with our records');
+      });
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 
 import { Fault } from '../lib/fault.ts';
+import { span } from '../lib/trace.ts';
 import type { NamespaceCalls, PinOrder } from './namespaces-worker.ts';
 import { planSysctls } from './sysctls.ts';
 import { WorkerCalls } from './worker-calls.ts';
@@ -42,21 +43,26 @@ export async function startNamespaceThread(log: Logger): Promise<NamespaceThread
 
   // One at a time: should the thread end in the middle of one, the others go to the next thread.
   let tail: Promise<unknown> = Promise.resolve();
-  const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
-    const turn = tail.then(act);
-    tail = turn.catch(() => {}); // its caller gets the error
+  let waiting = 0;
+  const inTurn = <T>(name: keyof NamespaceCalls, act: () => Promise<T>): Promise<T> => {
+    const before = tail;
+    const turn = (waiting === 0 ? before : span('wait', 'namespace thread', () => before)).then(() =>
+      span('namespaces', name, act),
+    );
+    waiting++;
+    tail = turn.catch(() => {}).finally(() => waiting--); // its caller gets the error
     return turn;
   };
 
   return {
     async pin(request) {
       const order = orderFor(request);
-      await inTurn(() => calls.call('pin', order));
+      await inTurn('pin', () => calls.call('pin', order));
     },
     async unpin(dir) {
-      await inTurn(() => calls.call('unpin', dir));
+      await inTurn('unpin', () => calls.call('unpin', dir));
     },
-    openSocket: (netns, family) => inTurn(() => calls.call('openSocket', { netns, family })),
+    openSocket: (netns, family) => inTurn('openSocket', () => calls.call('openSocket', { netns, family })),
     [Symbol.asyncDispose]: () => calls[Symbol.asyncDispose](),
   };
 }

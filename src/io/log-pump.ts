@@ -2,6 +2,7 @@ import { MessageChannel } from 'node:worker_threads';
 import type { Logger } from 'pino';
 
 import { WorkerCalls } from '../host/worker-calls.ts';
+import { span } from '../lib/trace.ts';
 import type { Attachment, OutputSinks } from './attachment.ts';
 import { receiveOutput, wantedStreams } from './attachment.ts';
 import type { LogTarget } from './container-log.ts';
@@ -59,16 +60,17 @@ export async function startLogPump(log: Logger): Promise<LogPump> {
 
   return {
     async open(target) {
-      await calls.call('open', target);
+      await span('log', 'open', () => calls.call('open', target));
       targets.set(target.id, target);
     },
-    reopen: (id) => calls.call('reopen', id),
-    drained: (id, ms) => calls.call('drained', { id, ms }),
+    reopen: (id) => span('log', 'reopen', () => calls.call('reopen', id)),
+    drained: (id, ms) => span('log', 'drained', () => calls.call('drained', { id, ms })),
     async attach(id, sinks) {
       const { port1, port2 } = new MessageChannel();
       const attachment = receiveOutput(id, port1, sinks);
       try {
-        await calls.call('attach', { id, to: port2, wanted: wantedStreams(sinks) }, [port2]);
+        const order = { id, to: port2, wanted: wantedStreams(sinks) };
+        await span('log', 'attach', () => calls.call('attach', order, [port2]));
         return attachment;
       } catch (error) {
         attachment[Symbol.dispose]();
@@ -77,7 +79,7 @@ export async function startLogPump(log: Logger): Promise<LogPump> {
     },
     async close(id) {
       targets.delete(id);
-      await calls.call('close', id);
+      await span('log', 'close', () => calls.call('close', id));
     },
     async [Symbol.asyncDispose]() {
       stopped = true;

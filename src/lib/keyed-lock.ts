@@ -1,3 +1,5 @@
+import { span } from './trace.ts';
+
 interface Waiter {
   shared: boolean;
   wake: () => void;
@@ -30,8 +32,12 @@ export class KeyedLock {
     signal?.throwIfAborted();
     const lock = this.#locks.get(key) ?? { holders: 0, queue: [] };
     this.#locks.set(key, lock);
-    if (lock.queue.length > 0 || !free(lock, shared)) await this.#wait(key, lock, shared, signal);
-    else hold(lock, shared);
+    if (lock.queue.length > 0 || !free(lock, shared)) {
+      await span('lock', key.split('/', 1)[0] ?? '', (own) => {
+        own?.set('key', key);
+        return this.#wait(key, lock, shared, signal);
+      });
+    } else hold(lock, shared);
     let held = true;
     return {
       [Symbol.dispose]: () => {

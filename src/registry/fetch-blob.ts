@@ -1,6 +1,7 @@
 import type { Descriptor } from '../image/descriptor.ts';
 import { isCode, messageOf } from '../lib/fault.ts';
 import type { KeyedLock } from '../lib/keyed-lock.ts';
+import { span } from '../lib/trace.ts';
 import type { Slots } from './slots.ts';
 import { adoptBlob, commitIngest, ingestRef, openIngest } from './store-blob.ts';
 import type { TransferNeeds } from './transfer.ts';
@@ -68,9 +69,19 @@ async function fetchOnce(needs: Needs, { blob, labels }: WantedBlob, tried: Trie
     return there();
   }
   await using open = writer;
-  tried.resumed = open.offset > 0;
-  progress.layer(digest, { offset: open.offset, total });
+  const start = open.offset;
+  tried.resumed = start > 0;
+  progress.layer(digest, { offset: start, total });
   const from = { digest, size: total, urls, ...tried };
-  await slots(() => fill(needs, open, from), store.signal);
+  const download = () =>
+    span('layer', 'fetch', async (own) => {
+      own?.set('digest', digest);
+      try {
+        await fill(needs, open, from);
+      } finally {
+        own?.set('bytes', open.offset - start);
+      }
+    });
+  await slots(download, store.signal);
   await commitIngest(store, open, { descriptor: blob, labels });
 }

@@ -5,7 +5,7 @@ import { createSlots } from './slots.ts';
 const signal = new AbortController().signal;
 
 test('one run serves all who ask while it runs, and the next asker starts anew', async () => {
-  const joins = new Joins<number>();
+  const joins = new Joins<number>('pull');
   let runs = 0;
   const start = async () => {
     await Promise.resolve();
@@ -17,7 +17,7 @@ test('one run serves all who ask while it runs, and the next asker starts anew',
 });
 
 test('leaving ends the wait and not the work, whose failure then bothers nobody', async () => {
-  const joins = new Joins<number>();
+  const joins = new Joins<number>('pull');
   const { promise, reject } = Promise.withResolvers<number>();
   const leaver = new AbortController();
   const wait = joins.run('a', () => promise, leaver.signal);

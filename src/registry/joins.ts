@@ -1,6 +1,15 @@
+import type { Begun } from '../lib/trace.ts';
+import { awaitBranch, branch } from '../lib/trace.ts';
+
 /** Runs work once for all who ask for the same while it runs. The asker's signal ends only its own wait. */
 export class Joins<T> {
-  readonly #running = new Map<string, Promise<T>>();
+  readonly #kind: string;
+  readonly #running = new Map<string, Begun<T>>();
+
+  /** @param kind names the work in traces. */
+  constructor(kind: string) {
+    this.#kind = kind;
+  }
 
   async run(key: string, start: () => Promise<T>, signal: AbortSignal): Promise<T> {
     const running = this.#running.get(key) ?? this.#start(key, start);
@@ -9,7 +18,7 @@ export class Joins<T> {
     const leave = () => reject(signal.reason);
     signal.addEventListener('abort', leave, { once: true });
     try {
-      return await Promise.race([running, left]);
+      return await awaitBranch(running.tree, () => Promise.race([running.result, left]));
     } finally {
       signal.removeEventListener('abort', leave);
     }
@@ -17,13 +26,14 @@ export class Joins<T> {
 
   /** Resolves when nothing runs. Never throws: every asker has heard of its own failure. */
   async idle(): Promise<void> {
-    await Promise.allSettled(this.#running.values());
+    await Promise.allSettled([...this.#running.values()].map(({ result }) => result));
   }
 
-  #start(key: string, start: () => Promise<T>): Promise<T> {
-    const running = start().finally(() => this.#running.delete(key));
+  #start(key: string, start: () => Promise<T>): Begun<T> {
+    const { tree, result } = branch(this.#kind, this.#kind, start);
+    const running = { tree, result: result.finally(() => this.#running.delete(key)) };
     // If all askers have left, its failure is nobody's: whoever starts it logs it.
-    running.catch(() => {});
+    running.result.catch(() => {});
     this.#running.set(key, running);
     return running;
   }

@@ -3,6 +3,7 @@ import type { Descriptor } from '../image/descriptor.ts';
 import { ACCEPTED_MANIFESTS } from '../image/manifest.ts';
 import type { Reference } from '../image/reference.ts';
 import { objectOf, repositoryOf } from '../image/reference.ts';
+import { span } from '../lib/trace.ts';
 import type { Asking, Route } from './ask.ts';
 import { askRoute, askUrl, failed, hostOf } from './ask.ts';
 import type { Attempt } from './attempts.ts';
@@ -123,7 +124,10 @@ async function firstOf<T>(what: string, sources: readonly Source<T>[], signal: A
     for (const source of sources) {
       if (round > 0 && failures.get(source)?.retryAfterMs === null) continue;
       try {
-        return await source.ask();
+        return await span('registry', what.split(' ', 1)[0] ?? '', (own) => {
+          own?.set('host', source.host);
+          return source.ask();
+        });
       } catch (error) {
         if (!(error instanceof AttemptFailed)) throw error;
         failures.set(source, error.attempt);

@@ -6,6 +6,7 @@ import type { Image, ImageStore } from '../image/image.ts';
 import { formatReference, parseReference } from '../image/reference.ts';
 import { Fault } from '../lib/fault.ts';
 import { KeyedLock } from '../lib/keyed-lock.ts';
+import { annotate, enterPhase } from '../lib/trace.ts';
 import { ensureUnpacked } from './ensure-unpacked.ts';
 import { archiveNames, exportArchive } from './export.ts';
 import { createHttpClient } from './http.ts';
@@ -65,7 +66,7 @@ export function createImageService(options: ImageServiceOptions): ImageService {
   const http = createHttpClient();
   const slots = createSlots(config.maxDownloads);
   const needs = { containerd, http, config, locks: new KeyedLock(), slots, tokens: new TokenCache(), log };
-  const pulls = new Joins<Image>();
+  const pulls = new Joins<Image>('pull');
   const ended = new AbortController();
   const watch = createWatch(log);
 
@@ -81,6 +82,8 @@ export function createImageService(options: ImageServiceOptions): ImageService {
     const ms = () => Math.round(performance.now() - start);
     log.info({ image: name, snapshotter: wish.snapshotter }, 'pull started');
     using progress = watch.start(name);
+    annotate('image', name);
+    enterPhase('resolve');
     try {
       const { id, names } = await pullImage(needs, { ...wish, progress }, ended.signal);
       const image = await recorded(id, names);

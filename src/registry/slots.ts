@@ -1,3 +1,5 @@
+import { span } from '../lib/trace.ts';
+
 /** Runs a task when there is room for it. The signal ends the wait alone: a task that runs goes on. */
 export type Slots = <T>(task: () => Promise<T>, signal?: AbortSignal) => Promise<T>;
 
@@ -20,7 +22,7 @@ export function createSlots(limit: number): Slots {
   return async (task, signal) => {
     signal?.throwIfAborted();
     if (free > 0) free--;
-    else await wait(signal);
+    else await span('wait', 'download slot', () => wait(signal));
     try {
       return await task();
     } finally {

@@ -9,7 +9,7 @@ export interface Pass {
 /** Authorization headers that several pulls use. They are secrets, so this is never logged. */
 export class TokenCache {
   readonly #kept = new Map<string, { header: string; until: number }>();
-  readonly #renewals = new Joins<string>();
+  readonly #renewals = new Joins<string>('token');
   readonly #now: () => number;
 
   /** `now` in milliseconds, from any start. */

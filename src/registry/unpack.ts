@@ -9,6 +9,7 @@ import type { SnapshotSource } from '../image/snapshot-labels.ts';
 import { snapshotLabels } from '../image/snapshot-labels.ts';
 import { during, Fault, isCode } from '../lib/fault.ts';
 import type { KeyedLock } from '../lib/keyed-lock.ts';
+import { span } from '../lib/trace.ts';
 import type { PullObserver } from './progress.ts';
 
 export interface UnpackNeeds {
@@ -62,7 +63,10 @@ export async function unpackImage(
     };
     if (!needs.remote) await step.arrived();
     needs.progress?.layerPhase(layer.digest, 'unpack');
-    await unpackLayer(needs, step);
+    await span('layer', 'unpack', (own) => {
+      own?.set('digest', layer.digest);
+      return unpackLayer(needs, step);
+    });
     needs.progress?.layerPhase(layer.digest, 'done');
   }
 

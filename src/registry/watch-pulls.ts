@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { enterPhase } from '../lib/trace.ts';
 import type { PullObserver, PullProgress, PullState } from './progress.ts';
 import { createPullProgress } from './progress.ts';
 
@@ -21,6 +22,10 @@ export function createWatch(log: Logger): Watch {
       const timer = setInterval(() => log.info(logLine(progress.state()), 'pull goes on'), LOG_MS).unref();
       return {
         ...progress,
+        phase(next) {
+          enterPhase(next);
+          progress.phase(next);
+        },
         [Symbol.dispose]() {
           clearInterval(timer);
           pulls.delete(progress);

@@ -1,5 +1,7 @@
 import type { Call } from '../lib/call.ts';
 import { Fault } from '../lib/fault.ts';
+import type { Tree } from '../lib/trace.ts';
+import { awaitBranch, branch, enterPhase } from '../lib/trace.ts';
 
 /** How long one operation may go on after its caller has left, in milliseconds, before it is rolled back. */
 const OPERATION_MS = 240_000;
@@ -13,6 +15,8 @@ export interface Operation {
 interface Running {
   fingerprint: string;
   result: Promise<unknown>;
+  /** Its trace, which is its own, as it may outlive the call that started it. */
+  tree: Tree | null;
   startedAt: number;
   stage: string;
   stageAt: number;
@@ -43,7 +47,7 @@ export class Operations {
     if (known && known.fingerprint !== key.fingerprint) {
       throw new Fault('already_exists', `${key.name}: another call with a different config is running`);
     }
-    const running = known ?? this.#start(key, work);
+    const running = known ?? this.#start(key, call.rpc, work);
     return (await this.#waitFor(key, running, call)) as T;
   }
 
@@ -52,18 +56,24 @@ export class Operations {
     await Promise.allSettled([...this.#running.values()].map((running) => running.result));
   }
 
-  #start<T>(key: OperationKey, work: (operation: Operation) => Promise<T>): Running {
+  #start<T>(key: OperationKey, rpc: string, work: (operation: Operation) => Promise<T>): Running {
     const now = performance.now();
     const running: Running = {
       fingerprint: key.fingerprint,
       result: Promise.resolve(),
+      tree: null,
       startedAt: now,
       stage: 'start',
       stageAt: now,
     };
-    const stage = (name: string) => Object.assign(running, { stage: name, stageAt: performance.now() });
-    const result = Promise.try(work, { signal: AbortSignal.timeout(OPERATION_MS), stage });
-    running.result = result.finally(() => this.#running.delete(key.name));
+    const stage = (name: string) => {
+      enterPhase(name);
+      Object.assign(running, { stage: name, stageAt: performance.now() });
+    };
+    const begun = branch('operation', rpc, () => work({ signal: AbortSignal.timeout(OPERATION_MS), stage }));
+    begun.tree?.root.set('of', key.name);
+    running.tree = begun.tree;
+    running.result = begun.result.finally(() => this.#running.delete(key.name));
     // The caller may have left by the time this fails; those who wait still see the rejection.
     running.result.catch(() => {});
     this.#running.set(key.name, running);
@@ -76,7 +86,7 @@ export class Operations {
     if (call.signal.aborted) leave();
     call.signal.addEventListener('abort', leave, { once: true });
     try {
-      return await Promise.race([running.result, left]);
+      return await awaitBranch(running.tree, () => Promise.race([running.result, left]));
     } finally {
       call.signal.removeEventListener('abort', leave);
     }

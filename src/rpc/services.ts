@@ -8,6 +8,7 @@ import type { NamespaceThread } from '../host/namespaces.ts';
 import type { LogPump } from '../io/log-pump.ts';
 import type { HostFacts } from '../lib/host-facts.ts';
 import type { KeyedLock } from '../lib/keyed-lock.ts';
+import type { Tracer } from '../lib/trace.ts';
 import type { ImageService } from '../registry/service.ts';
 import type { ContainerStore } from '../store/containers.ts';
 import type { Paths } from '../store/paths.ts';
@@ -20,6 +21,7 @@ import type { Operations } from './operations.ts';
 export interface Services {
   readonly config: Config;
   readonly log: Logger;
+  readonly tracer: Tracer;
   /** cristal's own, as Version reports it. */
   readonly version: string;
   readonly containerd: Containerd;

@@ -1,6 +1,7 @@
 import type { PodSandboxConfig__Output as PodSandboxConfig } from '../gen/runtime/v1/PodSandboxConfig.ts';
 import { ensureDir, readText, removeTree, writeFileAtomic } from '../host/files.ts';
 import { mountTmpfs, unmount } from '../host/mounts.ts';
+import { span } from '../lib/trace.ts';
 import { resolvConf } from '../spec/hosts.ts';
 import { ownNamespaces } from './namespaces.ts';
 
@@ -26,12 +27,16 @@ export function sandboxFiles(dir: string, config: PodSandboxConfig): SandboxFile
   };
 }
 
-/** Makes them. `release` undoes it, also half-made. */
+/** Makes them. `removeSandboxFiles` undoes it, also half-made. */
 export async function makeSandboxFiles(
   dir: string,
   config: PodSandboxConfig,
   hostname: string,
 ): Promise<void> {
+  await span('file', 'make sandbox files', () => make(dir, config, hostname));
+}
+
+async function make(dir: string, config: PodSandboxConfig, hostname: string): Promise<void> {
   const files = sandboxFiles(dir, config);
   await ensureDir(dir);
   const hostsFile = (await readText('/etc/hosts')) ?? '127.0.0.1 localhost\n';
@@ -48,6 +53,8 @@ export async function makeSandboxFiles(
 
 /** Takes the files and the mount away. Already gone is done. */
 export async function removeSandboxFiles(dir: string): Promise<void> {
-  await unmount(`${dir}/shm`);
-  await removeTree(dir);
+  await span('file', 'remove sandbox files', async () => {
+    await unmount(`${dir}/shm`);
+    await removeTree(dir);
+  });
 }

@@ -2,11 +2,13 @@ import { mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync }
 import net from 'node:net';
 import path from 'node:path';
 import type { CallOptions, ClientReadableStream } from '@grpc/grpc-js';
-import { Client, credentials, status } from '@grpc/grpc-js';
+import { Client, credentials, Metadata, status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import type { Call } from '../lib/call.ts';
 import { Fault } from '../lib/fault.ts';
+import type { Tree } from '../lib/trace.ts';
+import { span, Tracer } from '../lib/trace.ts';
 import type { ImageHandlers, RuntimeHandlers, Server } from './listen.ts';
 import { listen } from './listen.ts';
 import { cri } from './proto.ts';
@@ -19,6 +21,7 @@ let address: string;
 let client: Client;
 let servers: AsyncDisposableStack;
 let lines: Record<string, unknown>[];
+let tracer: Tracer;
 
 beforeEach(() => {
   dir = mkdtempSync('/tmp/cristal-listen-');
@@ -26,6 +29,7 @@ beforeEach(() => {
   client = new Client(`unix:${address}`, credentials.createInsecure());
   servers = new AsyncDisposableStack();
   lines = [];
+  tracer = new Tracer();
 });
 afterEach(async () => {
   client.close();
@@ -45,6 +49,8 @@ async function serve(handlers: Partial<RuntimeHandlers & ImageHandlers>): Promis
     runtime: runtime as RuntimeHandlers,
     image: (listImages ? { ListImages: listImages } : {}) as ImageHandlers,
     log,
+    tracer,
+    targetOf: (request) => (request as { containerId?: string }).containerId ?? null,
   });
   servers.use(server);
   return server;
@@ -56,10 +62,15 @@ interface Caller<Req, Res> {
   responseDeserialize: (bytes: Buffer) => Res;
 }
 
-function call<Req, Res>(method: Caller<Req, Res>, request: Req, options: CallOptions = {}): Promise<Res> {
+function call<Req, Res>(
+  method: Caller<Req, Res>,
+  request: Req,
+  { metadata = new Metadata(), ...options }: CallOptions & { metadata?: Metadata } = {},
+): Promise<Res> {
   const { promise, resolve, reject } = Promise.withResolvers<Res>();
   const { path: rpc, requestSerialize, responseDeserialize } = method;
-  client.makeUnaryRequest(rpc, requestSerialize, responseDeserialize, request, options, (error, response) => {
+  const way = [rpc, requestSerialize, responseDeserialize] as const;
+  client.makeUnaryRequest(...way, request, metadata, options, (error, response) => {
     if (error) reject(error);
     else resolve(response as Res);
   });
@@ -181,6 +192,47 @@ describe('unary', () => {
     const attempt = call(StopContainer, { containerId: 'x'.repeat(mib * 1024 * 1024) });
     if (code === null) expect(await attempt).toEqual({});
     else await expect(attempt).rejects.toMatchObject({ code });
+  });
+});
+
+describe('traces', () => {
+  test('have the call, what it is about and the trace of the client', async () => {
+    const ended: Tree[] = [];
+    tracer.add({ treeEnded: (tree) => ended.push(tree) });
+    await serve({ StopContainer: () => ({}) });
+    const metadata = new Metadata();
+    metadata.set('traceparent', '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01');
+    await call(StopContainer, { containerId: 'c1' }, { metadata });
+    expect(ended).toMatchObject([
+      {
+        context: { spanId: '00f067aa0ba902b7', sampled: true },
+        root: { kind: 'rpc', name: 'StopContainer', code: 'ok', attributes: { target: 'c1' } },
+      },
+    ]);
+  });
+
+  test('of a stream last as long as it flows, and are of its handler', async () => {
+    const ended: Tree[] = [];
+    const left = Promise.withResolvers<void>();
+    tracer.add({ treeEnded: (tree) => ended.push(tree) });
+    await serve({
+      async *StreamContainers() {
+        yield await span('store', 'look', () => ({ containers: [] }));
+        await left.promise;
+        throw new Fault('unavailable', 'no more');
+      },
+    });
+    const attempt = (async () => {
+      for await (const _ of stream()) {
+        expect(tracer.running()).toHaveLength(1);
+        left.resolve();
+      }
+    })();
+    await expect(attempt).rejects.toMatchObject({ code: status.UNAVAILABLE });
+    expect(ended).toMatchObject([
+      { quiet: true, root: { name: 'StreamContainers', code: 'unavailable', children: [{ name: 'look' }] } },
+    ]);
+    expect(tracer.running()).toEqual([]);
   });
 });
 

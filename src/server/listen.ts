@@ -1,11 +1,11 @@
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js';
-import type { Logger } from 'pino';
 import type { ImageServiceHandlers } from '../gen/runtime/v1/ImageService.ts';
 import type { RuntimeServiceHandlers } from '../gen/runtime/v1/RuntimeService.ts';
 import { identify, isLiveSocket, publishSocket, removeFile, removeIfSame } from '../host/socket-file.ts';
 import type { Handler, ServiceHandlers, StreamHandler } from '../lib/call.ts';
 import { during, Fault } from '../lib/fault.ts';
+import type { Edge } from './call-trace.ts';
 import { cri } from './proto.ts';
 import { serverStream } from './stream.ts';
 import { unary } from './unary.ts';
@@ -19,12 +19,11 @@ export interface Server extends AsyncDisposable {
   drain(ms: number): Promise<void>;
 }
 
-interface ListenOptions {
+interface ListenOptions extends Edge {
   /** Path of the unix socket; its directory must exist. */
   address: string;
   runtime: RuntimeHandlers;
   image: ImageHandlers;
-  log: Logger;
 }
 
 /** Both ways, as clients of the CRI set it. */
@@ -37,7 +36,7 @@ const SOCKET_MODE = 0o660;
  * Serves both CRI services. A socket that a dead server left is replaced; `failed_precondition` if
  * somebody listens there, or if the path is something else than a socket.
  */
-export async function listen({ address, runtime, image, log }: ListenOptions): Promise<Server> {
+export async function listen({ address, runtime, image, ...edge }: ListenOptions): Promise<Server> {
   await refuseIfTaken(address);
 
   const server = new GrpcServer({
@@ -46,8 +45,8 @@ export async function listen({ address, runtime, image, log }: ListenOptions): P
   });
   const runtimeService = cri['runtime.v1.RuntimeService'];
   const imageService = cri['runtime.v1.ImageService'];
-  server.addService(runtimeService, serveAll(runtimeService, runtime, log));
-  server.addService(imageService, serveAll(imageService, image, log));
+  server.addService(runtimeService, serveAll(runtimeService, runtime, edge));
+  server.addService(imageService, serveAll(imageService, image, edge));
 
   // Bound under another name first: the public name appears with its mode set, in one step. It also
   // keeps Node, which unlinks the name that it bound, away from a later server's socket.
@@ -101,13 +100,13 @@ function bind(server: GrpcServer, path: string): Promise<void> {
 function serveAll(
   service: ServiceDefinition,
   handlers: RuntimeHandlers | ImageHandlers,
-  log: Logger,
+  edge: Edge,
 ): UntypedServiceImplementation {
   const served: UntypedServiceImplementation = {};
   for (const [rpc, handler] of Object.entries(handlers)) {
     served[rpc] = service[rpc]?.responseStream
-      ? serverStream(rpc, handler as StreamHandler<unknown, unknown>, log)
-      : unary(rpc, handler as Handler<unknown, unknown>, log);
+      ? serverStream(rpc, handler as StreamHandler<unknown, unknown>, edge)
+      : unary(rpc, handler as Handler<unknown, unknown>, edge);
   }
   return served;
 }

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import type { handleServerStreamingCall, ServerWritableStream } from '@grpc/grpc-js';
-import type { Logger } from 'pino';
 import type { StreamHandler } from '../lib/call.ts';
 import { startCallLog } from './call-log.ts';
 import { callSignal } from './call-signal.ts';
+import type { Edge } from './call-trace.ts';
+import { rootOf } from './call-trace.ts';
 import { toStatus } from './status.ts';
 
 /**
@@ -13,17 +14,19 @@ import { toStatus } from './status.ts';
 export function serverStream<Req, Res>(
   rpc: string,
   handle: StreamHandler<Req, Res>,
-  root: Logger,
+  edge: Edge,
 ): handleServerStreamingCall<Req, Res> {
   const serve = async (grpcCall: ServerWritableStream<Req, Res>): Promise<void> => {
-    const callLog = startCallLog(rpc, grpcCall.request, root);
+    const callLog = startCallLog(rpc, grpcCall.request, edge.log);
     using cancel = callSignal(grpcCall);
     const { signal } = cancel;
     try {
-      for await (const message of handle(grpcCall.request, { rpc, signal, log: callLog.log })) {
-        signal.throwIfAborted();
-        if (!grpcCall.write(message)) await once(grpcCall, 'drain', { signal });
-      }
+      await edge.tracer.run(rootOf(rpc, grpcCall, edge), async () => {
+        for await (const message of handle(grpcCall.request, { rpc, signal, log: callLog.log })) {
+          signal.throwIfAborted();
+          if (!grpcCall.write(message)) await once(grpcCall, 'drain', { signal });
+        }
+      });
       callLog.succeeded();
       grpcCall.end();
     } catch (error) {

@@ -2,6 +2,7 @@ import type { CallOptions } from '../containerd/connection.ts';
 import type { ContainerRecord as ContainerdObject, Containers } from '../containerd/containers.ts';
 import type { TypedAny } from '../containerd/typed-any.ts';
 import { ensureDir, readText, removeTree, writeFileAtomic } from '../host/files.ts';
+import { span } from '../lib/trace.ts';
 import { IndexById } from './index-by-id.ts';
 import { formatRecord, packRecord, parseRecord, unpackRecord } from './typed-json.ts';
 
@@ -42,8 +43,10 @@ export class RecordStore<
   /** Writes the status file, and nothing else. The first one is the intent, before anything that could leak. */
   async saveStatus(id: string, status: S): Promise<void> {
     const kept = Object.fromEntries(this.#kind.statusKeys.map((key) => [key, status[key]]));
-    await ensureDir(`${this.#kind.root}/${id}`);
-    await writeFileAtomic(this.#statusFile(id), formatRecord(kept));
+    await span('file', 'write status', async () => {
+      await ensureDir(`${this.#kind.root}/${id}`);
+      await writeFileAtomic(this.#statusFile(id), formatRecord(kept));
+    });
   }
 
   /** Null when there is no status file. Throws Fault data_loss when it cannot be read as one. */

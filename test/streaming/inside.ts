@@ -112,6 +112,8 @@ async function begin(config: Config, log: Services['log']) {
       runtime: runtimeHandlers(services),
       image: imageHandlers(services),
       log,
+      tracer: services.tracer,
+      targetOf: () => null,
     }),
   );
   return { services, sessions, stack: stack.move() };

@@ -1,4 +1,5 @@
 import { during, Fault, isCode } from '../../lib/fault.ts';
+import { span } from '../../lib/trace.ts';
 import type { ProcessResult } from '../process.ts';
 import { runProcess } from '../process.ts';
 import type { PluginBinaries } from './binaries.ts';
@@ -56,7 +57,7 @@ export function createRunPlugin(options: { binaries: PluginBinaries; timeoutMs: 
     }
   }
 
-  return async (call, signal) => {
+  const run: RunPlugin = async (call, signal) => {
     const step = stepOf(call);
     let result: ProcessResult;
     try {
@@ -68,6 +69,11 @@ export function createRunPlugin(options: { binaries: PluginBinaries; timeoutMs: 
     if (result.code === 0) return result.stdout.toString('utf8');
     throw new Fault('unavailable', `${step}: ${describeFailure(result)}`);
   };
+  return (call, signal) =>
+    span('cni', `${call.type} ${call.verb}`, (own) => {
+      own?.set('network', call.network);
+      return run(call, signal);
+    });
 }
 
 /** What a plugin that failed had to say, in one line. */
