@@ -18,6 +18,7 @@ import { createImageService } from './registry/service.ts';
 import { createDiskUsage } from './rpc/image/disk-usage.ts';
 import { allSnapshotters } from './rpc/image/snapshotter.ts';
 import { Operations } from './rpc/operations.ts';
+import { probeHandlers } from './rpc/runtime/probe-handlers.ts';
 import type { Services } from './rpc/services.ts';
 import { createContainerStore } from './store/containers.ts';
 import { createImageStore } from './store/images.ts';
@@ -56,14 +57,17 @@ export async function createServices(
   const systemd =
     config.cgroupDriver === 'auto' ? await exists(SYSTEMD_RUNS) : config.cgroupDriver === 'systemd';
   const network = stack.use(await createNetwork({ ...config.cni, cacheDir: paths.cniCache, log }));
+  const cgroupDriver = systemd ? 'systemd' : 'cgroupfs';
+  const facts = await readHostFacts();
   const base: Omit<Services, 'streaming'> = {
     config,
     log,
     tracer: new Tracer(),
     version: pkg.version,
     containerd,
-    facts: await readHostFacts(),
-    cgroupDriver: systemd ? 'systemd' : 'cgroupfs',
+    facts,
+    abilities: await probeHandlers({ config, containerd, facts, cgroupDriver, log }),
+    cgroupDriver,
     paths,
     sandboxes: createSandboxStore(containerd.containers, paths),
     containers: createContainerStore(containerd.containers, paths),

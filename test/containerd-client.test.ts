@@ -11,6 +11,7 @@ import type { ContainerRecord } from '../src/containerd/containers.ts';
 import type { ContainerdEvent } from '../src/containerd/events.ts';
 import type { Mount } from '../src/containerd/mount.ts';
 import { runcOptions } from '../src/containerd/runc-options.ts';
+import { readFeatures } from '../src/spec/features.ts';
 import type { PrivateContainerd } from './fixtures/containerd.ts';
 import { startContainerd } from './fixtures/containerd.ts';
 import { removeCgroups } from './fixtures/host-state.ts';
@@ -50,6 +51,13 @@ describe.each(containerdVersions)('containerd %s', (version) => {
       expect(plugins.find(({ id }) => id === SNAPSHOTTER)).toMatchObject({ initError: null });
 
       await expect(containerd.namespaces.ensure('k8s.io')).resolves.toBeUndefined();
+    });
+
+    test('a shim tells the features of its runtime, where containerd can ask', async () => {
+      const options = runcOptions({ systemdCgroup: false, binaryName: '', root: '' });
+      const asked = containerd.introspection.runtimeFeatures({ name: 'io.containerd.runc.v2', options });
+      if (version === '1.6') await expect(asked).rejects.toMatchObject({ code: 'unimplemented' });
+      else expect(readFeatures(await asked).mountOptions).toContain('rro');
     });
 
     test('leases hold resources, and deleting twice is fine', async () => {

@@ -1,5 +1,7 @@
 import type { CallOptions, Connection } from './connection.ts';
 import { api } from './proto.ts';
+import type { TypedAny } from './typed-any.ts';
+import { toAny } from './typed-any.ts';
 
 /** A part of containerd, such as a snapshotter. */
 export interface Plugin {
@@ -17,6 +19,8 @@ export interface Plugin {
 export type Introspection = ReturnType<typeof createIntrospection>;
 
 const service = api['containerd.services.introspection.v1.Introspection'];
+const RUNTIME_REQUEST = 'containerd.types.RuntimeRequest';
+const RUNTIME_INFO = 'containerd.types.RuntimeInfo';
 
 export function createIntrospection(connection: Connection) {
   return {
@@ -29,6 +33,29 @@ export function createIntrospection(connection: Connection) {
         capabilities,
         initError: initErr?.message ?? null,
       }));
+    },
+
+    /**
+     * The runtime-spec's features document as a shim tells it, null when it has none. Rejects with
+     * `unimplemented` on containerd 1.6, and with whatever a shim that cannot be asked makes of it.
+     */
+    async runtimeFeatures(
+      shim: { name: string; options: TypedAny | null },
+      options?: CallOptions,
+    ): Promise<unknown> {
+      const request = api[RUNTIME_REQUEST].serialize({
+        runtimePath: shim.name,
+        options: toAny(shim.options),
+      });
+      const wanted = {
+        type: 'io.containerd.runtime.v2',
+        id: 'task',
+        options: { type_url: RUNTIME_REQUEST, value: request },
+      };
+      const { extra } = await connection.unary(service.PluginInfo, wanted, options);
+      if (!extra) return null;
+      const { features } = api[RUNTIME_INFO].deserialize(Buffer.from(extra.value));
+      return features ? (JSON.parse(Buffer.from(features.value).toString('utf8')) as unknown) : null;
     },
   };
 }

@@ -19,6 +19,12 @@ import type { NamespacesDefinition } from '../gen/containerd/services/namespaces
 import type { SnapshotsDefinition } from '../gen/containerd/services/snapshots/v1/Snapshots.ts';
 import type { TasksDefinition } from '../gen/containerd/services/tasks/v1/Tasks.ts';
 import type { VersionDefinition } from '../gen/containerd/services/version/v1/Version.ts';
+import type { RuntimeInfo, RuntimeInfo__Output } from '../gen/containerd/types/RuntimeInfo.ts';
+import type { RuntimeRequest, RuntimeRequest__Output } from '../gen/containerd/types/RuntimeRequest.ts';
+import type {
+  Options as ShimOptions,
+  Options__Output as ShimOptions__Output,
+} from '../gen/runtimeoptions/v1/Options.ts';
 import { loadProtos } from '../lib/load-protos.ts';
 
 /** What we use of containerd's API, by full protobuf name. */
@@ -45,6 +51,9 @@ interface Definitions {
   'containerd.services.images.v1.ImageUpdate': MessageTypeDefinition<ImageUpdate, ImageUpdate__Output>;
 
   'containerd.runc.v1.Options': MessageTypeDefinition<Options, Options__Output>;
+  'containerd.types.RuntimeInfo': MessageTypeDefinition<RuntimeInfo, RuntimeInfo__Output>;
+  'containerd.types.RuntimeRequest': MessageTypeDefinition<RuntimeRequest, RuntimeRequest__Output>;
+  'runtimeoptions.v1.Options': MessageTypeDefinition<ShimOptions, ShimOptions__Output>;
 }
 
 const files = [
@@ -58,6 +67,8 @@ const files = [
   'leases',
   'namespaces',
   'runc-options',
+  'runtime-info',
+  'shim-options',
   'snapshots',
   'tasks',
   'version',

@@ -15,6 +15,7 @@ const host: HostFacts = {
   apparmor: false,
   selinux: false,
   swap: false,
+  kernel: { mountAttributes: true, userNamespaces: true },
   hostname: 'node',
 };
 

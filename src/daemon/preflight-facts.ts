@@ -23,7 +23,9 @@ export interface ContainerdFacts {
 
 export interface PreflightNeeds {
   config: Config;
-  containerd: Pick<Containerd, 'version' | 'introspection'>;
+  containerd: Pick<Containerd, 'version'> & {
+    introspection: Pick<Containerd['introspection'], 'plugins'>;
+  };
   network: { status(signal?: AbortSignal): Promise<{ ready: boolean; message: string }> };
   host: HostFacts;
   exists: (path: string) => Promise<boolean>;

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { hostname, release } from 'node:os';
 import { expect, test } from 'vitest';
 
 import { deviceNumbers, hasCapability, hugepageSize, readHostFacts } from './facts.ts';
@@ -12,6 +12,9 @@ test('the facts of this machine', async () => {
   expect(facts.hostDevices.map(({ path }) => path)).not.toContain('/dev/console');
   expect(facts.mounts.map(({ mountPoint }) => mountPoint)).toContain('/proc');
   expect(facts.hostname).toBe(hostname());
+  // Distributions have brought mount_setattr(2) to older kernels too.
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  if (major > 5 || (major === 5 && minor >= 12)) expect(facts.kernel.mountAttributes).toBe(true);
   expect(`${facts.oomScoreAdj}\n`).toBe(readFileSync('/proc/self/oom_score_adj', 'utf8'));
 });
 

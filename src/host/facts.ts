@@ -6,6 +6,7 @@ import { cgroupMode } from './cgroup.ts';
 import { isErrno } from './errno.ts';
 import { exists, listDir, readText } from './files.ts';
 import { readMountInfo } from './mounts.ts';
+import { hasMountAttributes } from './syscalls.ts';
 
 const CAP_SYS_RESOURCE = 24n;
 
@@ -44,7 +45,13 @@ export async function readHostFacts(): Promise<HostFacts> {
     selinux: mounts.some(({ fsType }) => fsType === 'selinuxfs'),
     swap: await countsSwap(cgroup, mounts),
     hostname: hostname(),
+    kernel: { mountAttributes: hasMountAttributes(), userNamespaces: await hasUserNamespaces() },
   };
+}
+
+/** The file is only there when the kernel has them; a machine that wants none sets the limit to zero. */
+async function hasUserNamespaces(): Promise<boolean> {
+  return Number((await readText('/proc/sys/user/max_user_namespaces')) ?? 0) > 0;
 }
 
 /** Whether the effective set in the text of /proc/PID/status has this capability number. */

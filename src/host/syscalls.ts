@@ -35,6 +35,8 @@ const IFF_UP = 0x1;
 const IFREQ_SIZE = 40;
 const IFREQ_FLAGS = 16;
 const CLOCK_REALTIME = 0;
+/** As all system calls since Linux 5.1, of the same number everywhere. */
+const SYS_MOUNT_SETATTR = 442;
 
 type Call = (...args: unknown[]) => number;
 
@@ -55,6 +57,7 @@ const c = {
   lgetxattr: libc.func(
     'long lgetxattr(const char *path, const char *name, _Out_ void *value, size_t size)',
   ) as Call,
+  syscall: libc.func('long syscall(long number, ...)') as Call,
   clock_gettime: libc.func('int clock_gettime(int clock, _Out_ void *time)') as Call,
 };
 
@@ -147,6 +150,12 @@ export function attribute(path: string, name: string): string {
   const code = errnoName(koffi.errno());
   if (['ENODATA', 'EOPNOTSUPP', 'ERANGE', 'EPERM'].includes(code)) return '';
   throw Object.assign(new Error(`${code}: lgetxattr ${name} ${path}`), { code, syscall: 'lgetxattr' });
+}
+
+/** Whether this kernel has mount_setattr(2). A call without a size is refused before it does anything. */
+export function hasMountAttributes(): boolean {
+  const args = ['int', -1, 'const char *', '', 'unsigned int', 0, 'void *', null, 'size_t', 0];
+  return c.syscall(SYS_MOUNT_SETATTR, ...args) === -1 && errnoName(koffi.errno()) === 'EINVAL';
 }
 
 const timespec = Buffer.alloc(16);

@@ -1,3 +1,5 @@
+import type { KernelAbilities } from './runtime-abilities.ts';
+
 /** One line of /proc/self/mountinfo (proc_pid_mountinfo(5)), with its octal escapes undone. */
 export interface MountInfo {
   id: number;
@@ -42,4 +44,5 @@ export interface HostFacts {
   /** Whether the kernel can account and limit swap per cgroup. */
   swap: boolean;
   hostname: string;
+  kernel: KernelAbilities;
 }

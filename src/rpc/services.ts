@@ -8,6 +8,7 @@ import type { NamespaceThread } from '../host/namespaces.ts';
 import type { LogPump } from '../io/log-pump.ts';
 import type { HostFacts } from '../lib/host-facts.ts';
 import type { KeyedLock } from '../lib/keyed-lock.ts';
+import type { RuntimeAbilities } from '../lib/runtime-abilities.ts';
 import type { Tracer } from '../lib/trace.ts';
 import type { ImageService } from '../registry/service.ts';
 import type { ContainerStore } from '../store/containers.ts';
@@ -26,6 +27,8 @@ export interface Services {
   readonly version: string;
   readonly containerd: Containerd;
   readonly facts: HostFacts;
+  /** What each runtime handler can do, by name, as found at start. */
+  readonly abilities: ReadonlyMap<string, RuntimeAbilities>;
   /** Which driver owns the cgroups, after `auto` was decided. */
   readonly cgroupDriver: 'cgroupfs' | 'systemd';
   readonly paths: Paths;

@@ -36,6 +36,7 @@ export function hostFacts(over: Partial<HostFacts> = {}): HostFacts {
     selinux: false,
     swap: true,
     hostname: 'node-1',
+    kernel: { mountAttributes: true, userNamespaces: true },
     ...over,
   };
 }

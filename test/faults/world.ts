@@ -70,7 +70,16 @@ export interface Started {
   id: string;
 }
 
-export async function createFaultWorld(version: ContainerdVersion): Promise<FaultWorld> {
+/** More of cristal's configuration: keys before its first table, and tables. */
+export interface MoreConfig {
+  settings?: string[];
+  tables?: string[];
+}
+
+export async function createFaultWorld(
+  version: ContainerdVersion,
+  { settings = [], tables = [] }: MoreConfig = {},
+): Promise<FaultWorld> {
   await using started = new AsyncDisposableStack();
   const logs = started.adopt(scratchDir('faults'), removeScratch);
   const cgroup = `/cristal-test-${tag()}`;
@@ -93,7 +102,9 @@ export async function createFaultWorld(version: ContainerdVersion): Promise<Faul
         `certs_dir = ${JSON.stringify(registry.certsDir)}`,
         '[runtimes.paused]',
         'sandbox = "pause"',
+        ...tables,
       ],
+      settings,
     }),
   );
   const { cri } = cristal;

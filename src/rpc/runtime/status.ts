@@ -5,7 +5,7 @@ import type { Call } from '../../lib/call.ts';
 import { messageOf } from '../../lib/fault.ts';
 import type { Services } from '../services.ts';
 
-type Needs = Pick<Services, 'config' | 'containerd' | 'network' | 'version'>;
+type Needs = Pick<Services, 'abilities' | 'config' | 'containerd' | 'network' | 'version'>;
 
 /** How long containerd may take to answer before the runtime counts as not ready, in milliseconds. */
 const ANSWER_MS = 2_000;
@@ -22,7 +22,7 @@ export async function status(needs: Needs, { verbose }: Request, { signal }: Cal
         { type: 'NetworkReady', status: network.ready, reason: network.reason, message: network.message },
       ],
     },
-    runtimeHandlers: handlers(needs.config),
+    runtimeHandlers: handlers(needs),
     features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: false },
     info: verbose
       ? {
@@ -47,8 +47,16 @@ async function containerdState(needs: Needs, signal: AbortSignal) {
 }
 
 /** The default one is listed once more under the empty name, by which pods without a class know it. */
-function handlers({ runtimes, defaultRuntime }: Needs['config']): RuntimeHandler[] {
-  const features = { recursiveReadOnlyMounts: false, userNamespaces: false };
-  const known = defaultRuntime in runtimes ? [''] : [];
-  return [...known, ...Object.keys(runtimes)].map((name) => ({ name, features }));
+export function handlers({ config, abilities }: Pick<Needs, 'abilities' | 'config'>): RuntimeHandler[] {
+  return ['', ...Object.keys(config.runtimes)].map((name) => {
+    const able = abilities.get(name || config.defaultRuntime);
+    return {
+      name,
+      features: {
+        recursiveReadOnlyMounts: able?.recursiveReadOnly ?? false,
+        // RunPodSandbox refuses them still.
+        userNamespaces: false,
+      },
+    };
+  });
 }

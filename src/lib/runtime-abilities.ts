@@ -1,0 +1,17 @@
+/** What pods of one runtime handler can have: its runtime knows how, and so does this kernel. */
+export interface RuntimeAbilities {
+  /** Bind mounts that are read-only with all that is mounted below them. */
+  recursiveReadOnly: boolean;
+  /** Bind mounts with ids of their own. Whether a file system can be id-mapped is a question of its own. */
+  idMappedMounts: boolean;
+  /** Pods with a user namespace of their own, which need id-mapped mounts for their volumes. */
+  userNamespaces: boolean;
+}
+
+/** The part of this kernel in it. */
+export interface KernelAbilities {
+  /** Has mount_setattr(2), which came with Linux 5.12. */
+  mountAttributes: boolean;
+  /** Has user namespaces, and lets us make some. */
+  userNamespaces: boolean;
+}

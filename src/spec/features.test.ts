@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import type { OciFeatures } from './features.ts';
+import { abilitiesOf, readFeatures } from './features.ts';
+
+const NONE: OciFeatures = { mountOptions: [], namespaces: [], idMappedMounts: false };
+const ALL: OciFeatures = { mountOptions: ['ro', 'rro'], namespaces: ['pid', 'user'], idMappedMounts: true };
+const KERNEL = { mountAttributes: true, userNamespaces: true };
+
+test.each<[string, unknown, OciFeatures]>([
+  [
+    'runc 1.1 knows no id-mapped mounts',
+    { mountOptions: ['ro', 'rro'], linux: { namespaces: ['pid', 'user'] } },
+    { ...ALL, idMappedMounts: false },
+  ],
+  [
+    'runc 1.2 does',
+    {
+      mountOptions: ['ro', 'rro'],
+      linux: { namespaces: ['pid', 'user'], mountExtensions: { idmap: { enabled: true } } },
+    },
+    ALL,
+  ],
+  ['switched off', { linux: { mountExtensions: { idmap: { enabled: false } } } }, NONE],
+  ['nothing', {}, NONE],
+  ['no document', null, NONE],
+  ['of another form', { mountOptions: 'rro', linux: [1], other: 2 }, NONE],
+  ['words that are none', { mountOptions: ['rro', 3, null] }, { ...NONE, mountOptions: ['rro'] }],
+])('the features of a runtime: %s', (_, document, expected) => {
+  expect(readFeatures(document)).toEqual(expected);
+});
+
+test.each<[string, Parameters<typeof abilitiesOf>, string[]]>([
+  ['all', [ALL, KERNEL], ['recursiveReadOnly', 'idMappedMounts', 'userNamespaces']],
+  ['a runtime without id-mapped mounts', [{ ...ALL, idMappedMounts: false }, KERNEL], ['recursiveReadOnly']],
+  ['a runtime without rro', [{ ...ALL, mountOptions: [] }, KERNEL], ['idMappedMounts', 'userNamespaces']],
+  [
+    'a runtime without user namespaces',
+    [{ ...ALL, namespaces: [] }, KERNEL],
+    ['recursiveReadOnly', 'idMappedMounts'],
+  ],
+  [
+    'a kernel without user namespaces',
+    [ALL, { ...KERNEL, userNamespaces: false }],
+    ['recursiveReadOnly', 'idMappedMounts'],
+  ],
+  ['a kernel before 5.12', [ALL, { ...KERNEL, mountAttributes: false }], []],
+  ['a runtime that could not be asked', [null, KERNEL], []],
+])('what a handler can do: %s', (_, [features, kernel], expected) => {
+  const able = Object.entries(abilitiesOf(features, kernel)).filter(([, value]) => value);
+  expect(able.map(([name]) => name)).toEqual(expected);
+});
