@@ -18,6 +18,7 @@ import { createImageService } from './registry/service.ts';
 import { createDiskUsage } from './rpc/image/disk-usage.ts';
 import { allSnapshotters } from './rpc/image/snapshotter.ts';
 import { Operations } from './rpc/operations.ts';
+import { createContainerEvents } from './rpc/runtime/container-events.ts';
 import { probeHandlers } from './rpc/runtime/probe-handlers.ts';
 import type { Services } from './rpc/services.ts';
 import { createContainerStore } from './store/containers.ts';
@@ -59,6 +60,11 @@ export async function createServices(
   const network = stack.use(await createNetwork({ ...config.cni, cacheDir: paths.cniCache, log }));
   const cgroupDriver = systemd ? 'systemd' : 'cgroupfs';
   const facts = await readHostFacts();
+  const stores = {
+    sandboxes: createSandboxStore(containerd.containers, paths),
+    containers: createContainerStore(containerd.containers, paths),
+    images: stack.use(createImages({ config, containerd, log })),
+  };
   const base: Omit<Services, 'streaming'> = {
     config,
     log,
@@ -69,9 +75,8 @@ export async function createServices(
     abilities: await probeHandlers({ config, containerd, facts, cgroupDriver, log }),
     cgroupDriver,
     paths,
-    sandboxes: createSandboxStore(containerd.containers, paths),
-    containers: createContainerStore(containerd.containers, paths),
-    images: stack.use(createImages({ config, containerd, log })),
+    ...stores,
+    containerEvents: stack.use(createContainerEvents({ ...stores, log })),
     diskUsage: createDiskUsage(containerd, { snapshotters: allSnapshotters(config), log }),
     namespaces: stack.use(await startNamespaceThread(log)),
     network,

@@ -55,6 +55,7 @@ async function serve(config: Config): Promise<void> {
   await services.images.dropStaleLeases();
   await services.images.store.load();
   await services.tracer.run({ kind: 'daemon', name: 'recover' }, () => recover(services));
+  services.containerEvents.open();
   daemon.use(followEvents(services));
   const nameOf = nameFrom(services);
   const server = daemon.use(
@@ -71,6 +72,8 @@ async function serve(config: Config): Promise<void> {
 
   await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
   log.info('stopping: running calls may end, containers go on');
+  // Streams of events have no end of their own.
+  services.containerEvents[Symbol.dispose]();
   // Work whose caller has left is waited for too; what is cut off is rolled back at the next start.
   await Promise.all([server.drain(DRAIN_MS), Promise.race([services.operations.idle(), sleep(DRAIN_MS)])]);
 }

@@ -66,6 +66,8 @@ async function recoverContainer(
         { containerId: id, action: decision.action },
         'clearing a half-made or half-removed container',
       );
+      // It was there for all to see, so its end is told too.
+      if (found.recorded && decision.action === 'finish-removal') needs.containers.restore(container);
       await removeContainer(needs, { ...container, snapshotter: found.snapshotter }, late);
       return;
     case 'undo-start':
@@ -73,11 +75,11 @@ async function recoverContainer(
       await releaseTask(needs, id, late);
       return await put(needs, container, { state: 'created', pid: 0 });
     case 'keep':
-      needs.containers.put(container);
+      needs.containers.restore(container);
       // A start that was cut off before its task came to be has made the FIFOs.
       return await removeTree(needs.paths.containerState(id));
     case 'delete-task':
-      needs.containers.put(container);
+      needs.containers.restore(container);
       return await killAndDelete(needs, id, late).then(() => releaseTask(needs, id, late));
     case 'watch':
       await put(needs, container, {
@@ -89,6 +91,7 @@ async function recoverContainer(
       return await followOutput(needs, container);
     case 'mark-exited': {
       // Where the shim still holds the FIFOs, they have output that nobody read.
+      needs.containers.restore(container);
       needs.containers.put({ ...container, state: 'running' });
       if (hasReader(`${needs.paths.containerState(id)}/stdout`)) {
         await openIo(needs, container, needs.config.maxLogLineBytes);
@@ -114,7 +117,7 @@ async function put(
   container: Container,
   change: Partial<Container>,
 ): Promise<void> {
-  needs.containers.put(container);
+  needs.containers.restore(container);
   await needs.containers.setStatus(container.id, change).catch((err: unknown) => {
     // It is found out again at the next start. A full disk must not leave the output unread.
     needs.log.warn({ err, containerId: container.id }, 'could not write down how a container was found');

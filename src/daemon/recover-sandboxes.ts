@@ -7,7 +7,7 @@ import { ownNamespaces } from '../sandbox/namespaces.ts';
 import type { SandboxHolders } from '../sandbox/release.ts';
 import { pinsDir, releaseSandbox } from '../sandbox/release.ts';
 import type { Paths } from '../store/paths.ts';
-import type { Sandbox, SandboxRecord, SandboxStatus, SandboxStore } from '../store/sandboxes.ts';
+import type { Sandbox, SandboxRecord, SandboxStore } from '../store/sandboxes.ts';
 import type { Found } from './mend-each.ts';
 import { mendEach } from './mend-each.ts';
 
@@ -30,7 +30,11 @@ export async function recoverSandboxes(needs: RecoverSandboxesNeeds, found: Foun
     // The status file is there before the record, so one that is missing was lost; the kubelet may remove the pod.
     const known = status ?? { state: 'unknown' as const, ips: [], pid: 0 };
     const task = found.tasks.get(id) ?? null;
-    sandboxes.put(await sandboxAsItIs(needs, { ...record, ...known }, { mounted, task }));
+    const sandbox = { ...record, ...known };
+    sandboxes.restore(sandbox);
+    if (sandbox.state !== 'ready' || (await isHeld(needs, sandbox, { mounted, task }))) return;
+    log.warn({ sandboxId: id }, 'namespaces of a pod sandbox are gone, it is not ready');
+    await sandboxes.setStatus(id, { state: 'notready', pid: 0 });
   });
 }
 
@@ -51,23 +55,18 @@ async function dropSandbox(
 }
 
 /** After a reboot the namespaces and files are gone, and without its process a pause sandbox is not ready either. */
-async function sandboxAsItIs(
+async function isHeld(
   needs: RecoverSandboxesNeeds,
   sandbox: Sandbox,
   { mounted, task }: { mounted: ReadonlySet<string>; task: Task | null },
-): Promise<Sandbox> {
-  if (sandbox.state !== 'ready') return sandbox;
+): Promise<boolean> {
   const stateDir = needs.paths.sandboxState(sandbox.id);
   const dir = pinsDir(stateDir);
   const own = ownNamespaces(sandbox.config);
-  const held =
+  return (
     (await exists(sandboxFiles(stateDir, sandbox.config).hosts)) &&
     (!own.network || mounted.has(`${dir}/net`)) &&
     (!own.ipc || mounted.has(`${dir}/ipc`)) &&
-    (sandbox.holder === 'pinned' || (task !== null && task.status !== 'stopped'));
-  if (held) return sandbox;
-  needs.log.warn({ sandboxId: sandbox.id }, 'namespaces of a pod sandbox are gone, it is not ready');
-  const status: SandboxStatus = { state: 'notready', ips: sandbox.ips, pid: 0 };
-  await needs.sandboxes.saveStatus(sandbox.id, status);
-  return { ...sandbox, ...status };
+    (sandbox.holder === 'pinned' || (task !== null && task.status !== 'stopped'))
+  );
 }

@@ -20,6 +20,7 @@ import { listImages } from './image/list-images.ts';
 import { pullImage } from './image/pull-image.ts';
 import { removeImage } from './image/remove-image.ts';
 import { streamImages } from './image/stream-images.ts';
+import { getContainerEvents } from './runtime/get-container-events.ts';
 import { runtimeConfig } from './runtime/runtime-config.ts';
 import { status } from './runtime/status.ts';
 import { version } from './runtime/version.ts';
@@ -89,7 +90,7 @@ export function runtimeHandlers(services: Services): ServiceHandlers<RuntimeServ
     ListMetricDescriptors: unimplemented,
     ListPodSandboxMetrics: unimplemented,
     StreamPodSandboxMetrics: unimplemented,
-    GetContainerEvents: unimplemented,
+    GetContainerEvents: bind(getContainerEvents, services),
 
     CheckpointContainer: unimplemented,
     CheckpointPod: unimplemented,

@@ -17,6 +17,7 @@ import type { SandboxStore } from '../store/sandboxes.ts';
 import type { StreamingServer } from '../streaming/server.ts';
 import type { DiskUsage } from './image/disk-usage.ts';
 import type { Operations } from './operations.ts';
+import type { ContainerEvents } from './runtime/container-events.ts';
 
 /** All that handlers can ask for. Each takes a `Pick` of it, which is its list of dependencies. */
 export interface Services {
@@ -35,6 +36,8 @@ export interface Services {
   readonly sandboxes: SandboxStore;
   readonly containers: ContainerStore;
   readonly images: ImageService;
+  /** What GetContainerEvents tells. */
+  readonly containerEvents: ContainerEvents;
   /** What ImageFsInfo tells. */
   readonly diskUsage: DiskUsage;
   readonly namespaces: NamespaceThread;

@@ -6,6 +6,9 @@ interface Named {
   readonly name: string;
 }
 
+/** Told of every change, with the object before and after it; null where it was not, or is no more. */
+export type OnChange<T> = (before: T | null, after: T | null) => void;
+
 /**
  * The index in memory of one kind of object: by id, by unambiguous prefix of an id, by name.
  * Values are replaced whole and never edited, so a list is a snapshot.
@@ -14,13 +17,26 @@ export class IndexById<T extends Named> {
   readonly #kind: string;
   readonly #byId = new Map<string, T>();
   readonly #idByName = new Map<string, string>();
+  #onChange: OnChange<T> = () => {};
 
   /** @param kind names the objects in messages, e.g. `pod sandbox`. */
   constructor(kind: string) {
     this.#kind = kind;
   }
 
+  /** Has one listener told of all that changes from now on, but for what is restored. */
+  watch(onChange: OnChange<T>): void {
+    this.#onChange = onChange;
+  }
+
   put(value: T): void {
+    const before = this.get(value.id);
+    this.restore(value);
+    this.#onChange(before, value);
+  }
+
+  /** Puts what was there before this process was, which is no change. */
+  restore(value: T): void {
     this.#byId.set(value.id, Object.freeze(value));
     this.#idByName.set(value.name, value.id);
   }
@@ -37,7 +53,9 @@ export class IndexById<T extends Named> {
   remove(id: string): void {
     const value = this.#byId.get(id);
     this.#byId.delete(id);
-    if (value && this.#idByName.get(value.name) === id) this.#idByName.delete(value.name);
+    if (!value) return;
+    if (this.#idByName.get(value.name) === id) this.#idByName.delete(value.name);
+    this.#onChange(value, null);
   }
 
   get(id: string): T | null {

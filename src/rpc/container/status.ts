@@ -4,7 +4,9 @@ import type { ContainerState__Output as CriState } from '../../gen/runtime/v1/Co
 import type { ContainerStatus } from '../../gen/runtime/v1/ContainerStatus.ts';
 import type { ImageStore } from '../../image/image.ts';
 import type { Container } from '../../store/containers.ts';
+import { containersOf } from '../../store/containers.ts';
 import { hasLabels } from '../matches.ts';
+import type { Services } from '../services.ts';
 
 /** The CRI's word for each of our states. One that is being removed has exited. */
 export function criState({ state }: Pick<Container, 'state'>): CriState {
@@ -50,6 +52,14 @@ export function toStatus(container: Container, images: Pick<ImageStore, 'find'>)
     user,
     stopSignal: container.stopSignal,
   };
+}
+
+/** Those of all containers of one pod sandbox. */
+export function statusesIn(
+  { containers, images }: Pick<Services, 'containers' | 'images'>,
+  sandboxId: string,
+): ContainerStatus[] {
+  return containersOf(containers, sandboxId).map((container) => toStatus(container, images.store));
 }
 
 /** As a list tells it. */

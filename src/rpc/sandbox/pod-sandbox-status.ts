@@ -3,9 +3,8 @@ import type { PodSandboxStatusResponse as Response } from '../../gen/runtime/v1/
 import { messageOf } from '../../lib/fault.ts';
 import { nowNs } from '../../lib/time.ts';
 import { pinsDir } from '../../sandbox/release.ts';
-import { containersOf } from '../../store/containers.ts';
 import type { Sandbox } from '../../store/sandboxes.ts';
-import { toStatus as containerStatus } from '../container/status.ts';
+import { statusesIn } from '../container/status.ts';
 import type { Services } from '../services.ts';
 import { toStatus } from './status.ts';
 
@@ -16,9 +15,7 @@ export async function podSandboxStatus(needs: Needs, { podSandboxId, verbose }: 
   return {
     status: toStatus(sandbox),
     info: verbose ? { info: JSON.stringify(await verboseInfo(needs, sandbox)) } : {},
-    containersStatuses: containersOf(needs.containers, sandbox.id).map((container) =>
-      containerStatus(container, needs.images.store),
-    ),
+    containersStatuses: statusesIn(needs, sandbox.id),
     timestamp: nowNs().toString(),
   };
 }
