@@ -8,7 +8,7 @@ import { createContainerd } from './containerd/client.ts';
 import { connect } from './containerd/connection.ts';
 import { createNetwork } from './host/cni/network.ts';
 import { readHostFacts } from './host/facts.ts';
-import { ensureDir, exists, streamFile } from './host/files.ts';
+import { ensureDir, exists } from './host/files.ts';
 import { startNamespaceThread } from './host/namespaces.ts';
 import { startLogPump } from './io/log-pump.ts';
 import { KeyedLock } from './lib/keyed-lock.ts';
@@ -41,7 +41,6 @@ export function createImages(
     store: createImageStore(containerd, log, pinned),
     config: config.images,
     snapshotter: config.containerd.snapshotter,
-    openFile: streamFile,
     log,
   });
 }

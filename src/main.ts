@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseCommand } from './cli/command.ts';
 import type { ImageCommand } from './cli/image-commands.ts';
 import { runImageCommand } from './cli/image-commands.ts';
+import { imageStreams, withDockerLogin } from './cli/image-streams.ts';
 import { createLogger } from './cli/logger.ts';
 import type { Config } from './config/schema.ts';
 import { createContainerd } from './containerd/client.ts';
@@ -12,7 +13,7 @@ import { createImages, createServices } from './create-services.ts';
 import { followEvents } from './daemon/follow-events.ts';
 import { mayStart, preflight } from './daemon/preflight.ts';
 import { recover } from './daemon/recover.ts';
-import { exists, saveStream } from './host/files.ts';
+import { exists } from './host/files.ts';
 import { Fault, messageOf } from './lib/fault.ts';
 import { nameFrom, targetOf } from './rpc/call-target.ts';
 import { imageHandlers, runtimeHandlers } from './rpc/index.ts';
@@ -90,9 +91,8 @@ async function workOnImages(work: ImageCommand): Promise<void> {
   const containerd = createContainerd(connection);
   // Whoever only looks changes no labels.
   const pinned = work.kind === 'list' || work.kind === 'export' ? null : config.images.pinned;
-  const images = createImages({ config, containerd, log }, pinned);
-  const { stdout: out, stderr: progress } = process;
-  const working = runImageCommand(work, { images, out, progress, save: saveStream });
+  const images = createImages({ config: withDockerLogin(config, process.env), containerd, log }, pinned);
+  const working = runImageCommand(work, { images, ...imageStreams(process) });
   try {
     await Promise.race([working, stopped]);
   } catch (error) {

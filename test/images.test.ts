@@ -1,4 +1,4 @@
-import { createReadStream, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import type { Containerd } from '../src/containerd/client.ts';
 import { createContainerd } from '../src/containerd/client.ts';
 import type { Connection } from '../src/containerd/connection.ts';
 import { connect } from '../src/containerd/connection.ts';
+import { streamFile } from '../src/host/files.ts';
 import type { ImageService } from '../src/registry/service.ts';
 import { createImageService } from '../src/registry/service.ts';
 import { createDiskUsage } from '../src/rpc/image/disk-usage.ts';
@@ -79,7 +80,6 @@ describe.each(containerdVersions)('images on containerd %s', (version) => {
       store: createImageStore(containerd, log),
       config: { ...defaultConfig().images, certsDir: join(dir, 'none'), stallTimeoutMs: 20_000, ...settings },
       snapshotter: 'overlayfs',
-      openFile: createReadStream,
       log,
     });
 
@@ -527,7 +527,7 @@ describe.each(containerdVersions)('images on containerd %s', (version) => {
         ],
         { gzip: true },
       );
-      const imported = await images.importArchive(path);
+      const imported = await images.importArchive(streamFile(path));
       expect(imported.map(({ repoTags }) => repoTags)).toEqual([
         ['example.test/first:1'],
         ['docker.io/library/two:latest'],
@@ -542,7 +542,7 @@ describe.each(containerdVersions)('images on containerd %s', (version) => {
         layers: [busyboxLayer(), file('which', 'saved')],
         config: { Cmd: ['cat', '/which'] },
       });
-      const [imported] = await images.importArchive(path);
+      const [imported] = await images.importArchive(streamFile(path));
       expect(imported).toMatchObject({
         id: image.configDigest,
         repoTags: ['docker.io/library/saved:1', 'docker.io/library/saved:2'],
@@ -553,10 +553,10 @@ describe.each(containerdVersions)('images on containerd %s', (version) => {
     });
 
     test.skipIf(skip !== null)('something else is refused', async () => {
-      await expect(images.importArchive(import.meta.filename)).rejects.toMatchObject({
+      await expect(images.importArchive(streamFile(import.meta.filename))).rejects.toMatchObject({
         code: 'invalid_argument',
       });
-      await expect(images.importArchive(join(dir, 'absent.tar'))).rejects.toThrow('ENOENT');
+      await expect(images.importArchive(streamFile(join(dir, 'absent.tar')))).rejects.toThrow('ENOENT');
       expect(await leftovers()).toEqual({ leases: [], extracts: [] });
     });
   });

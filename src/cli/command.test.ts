@@ -38,7 +38,22 @@ test('images import takes an archive and settings', () => {
 });
 
 test.each([
-  [['pull', 'busybox'], { kind: 'pull', reference: 'busybox' }],
+  [['pull', 'busybox'], { kind: 'pull', reference: 'busybox', platform: null, login: null }],
+  [
+    ['pull', 'x', '--platform', 'linux/arm64', '--creds', 'u:p:w'],
+    {
+      kind: 'pull',
+      reference: 'x',
+      platform: { os: 'linux', architecture: 'arm64', variant: 'v8' },
+      login: { username: 'u', password: 'p:w' },
+    },
+  ],
+  [
+    ['pull', 'x', '--creds=u'],
+    { kind: 'pull', reference: 'x', platform: null, login: { username: 'u', password: null } },
+  ],
+  [['pull', 'x', '--creds-stdin'], { kind: 'pull', reference: 'x', platform: null, login: 'stdin' }],
+  [['import', '-'], { kind: 'import', path: '-' }],
   [['export', 'a:1', 'b:2', 'out.tar'], { kind: 'export', references: ['a:1', 'b:2'], path: 'out.tar' }],
   [['ls'], { kind: 'list' }],
 ])('images %j', (words, expected) => {
@@ -80,6 +95,11 @@ describe.each([
   [['images', 'import'], 2, 'images import takes one FILE'],
   [['images', 'export', 'x'], 2, 'images export takes one REFERENCE or more, and a FILE'],
   [['images', 'pull'], 2, 'images pull takes one REFERENCE'],
+  [['images', 'pull', 'a', '--platform', 'arm64'], 2, '--platform: "arm64" is not OS/ARCH'],
+  [['images', 'pull', 'a', '--creds', ':p'], 2, '--creds has no user name'],
+  [['images', 'pull', 'a', '--creds', 'u', '--creds-stdin'], 2, 'exclude each other'],
+  [['images', 'import', 'a', '--creds', 'u'], 2, '--creds is for images pull alone'],
+  [['--platform', 'linux/arm64'], 2, '--platform is for images pull alone'],
   [['images', 'pull', 'a', 'b'], 2, 'images pull takes one REFERENCE'],
   [['images', 'ls', 'a'], 2, 'images ls takes no argument'],
   [['images', 'burn', 'x'], 2, 'no such command: images burn x;'],

@@ -7,16 +7,13 @@ import { renderDefaultFile } from '../config/render.ts';
 import type { Config } from '../config/schema.ts';
 import { messageOf } from '../lib/fault.ts';
 import { helpText, versionText } from './help.ts';
+import type { Given, ImageWish } from './image-command-line.ts';
+import { parseImageWish, pullOptions } from './image-command-line.ts';
 
 /** What the command line asks for, ready to be done. */
 export type Command =
   | { kind: 'daemon'; config: Config; sources: Sources }
-  /** An archive to load straight into containerd, without the daemon. */
-  | { kind: 'import'; path: string; config: Config }
-  | { kind: 'export'; references: string[]; path: string; config: Config }
-  /** An image to fetch straight into containerd. */
-  | { kind: 'pull'; reference: string; config: Config }
-  | { kind: 'list'; config: Config }
+  | (ImageWish & { config: Config })
   /** Nothing to do but to say so: on stdout when `exitCode` is 0, else on stderr. */
   | { kind: 'print'; text: string; exitCode: number };
 
@@ -34,6 +31,10 @@ export function parseCommand(argv: readonly string[]): Command {
 
   const [verb, ...operands] = [words.slice(0, 2).join(' '), ...words.slice(2)];
   const [file] = operands;
+  const pullOnly = pullOptions.find(({ name }) => given[name] !== undefined);
+  if (verb !== 'images pull' && pullOnly !== undefined) {
+    return usageError(`--${pullOnly.name} is for images pull alone`);
+  }
   if (words[0] === 'images') return imageCommand(given, words[1] ?? '', operands);
   switch (verb) {
     case '':
@@ -52,31 +53,10 @@ export function parseCommand(argv: readonly string[]): Command {
 
 /** `cristal images VERB …` */
 function imageCommand(given: Given, verb: string, operands: string[]): Command {
-  const [first] = operands;
-  const last = operands.at(-1);
-  switch (verb) {
-    case 'pull':
-      if (first === undefined || operands.length > 1) return usageError('images pull takes one REFERENCE');
-      return withSettings(given, (config) => ({ kind: 'pull', reference: first, config }));
-    case 'import':
-      if (first === undefined || operands.length > 1) return usageError('images import takes one FILE');
-      return withSettings(given, (config) => ({ kind: 'import', path: first, config }));
-    case 'export': {
-      const references = operands.slice(0, -1);
-      if (last === undefined || references.length === 0) {
-        return usageError('images export takes one REFERENCE or more, and a FILE');
-      }
-      return withSettings(given, (config) => ({ kind: 'export', references, path: last, config }));
-    }
-    case 'ls':
-      if (operands.length > 0) return usageError('images ls takes no argument');
-      return withSettings(given, (config) => ({ kind: 'list', config }));
-    default:
-      return usageError(`no such command: ${['images', verb, ...operands].join(' ').trimEnd()}`);
-  }
+  const wish = parseImageWish(given, verb, operands);
+  if (typeof wish === 'string') return usageError(wish);
+  return withSettings(given, (config) => ({ ...wish, config }));
 }
-
-type Given = Record<string, string | string[] | boolean | undefined>;
 
 /** Answers a string when the arguments make no sense: what is wrong with them. */
 function splitArguments(argv: readonly string[]): { given: Given; words: string[] } | string {
@@ -85,6 +65,7 @@ function splitArguments(argv: readonly string[]): { given: Given; words: string[
     help: { type: 'boolean', short: 'h' },
     version: { type: 'boolean', short: 'v' },
   };
+  for (const { name, takes } of pullOptions) options[name] = { type: takes === '' ? 'boolean' : 'string' };
   for (const { name, repeated } of flags) options[name] = { type: 'string', multiple: repeated };
   try {
     const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });

@@ -2,10 +2,11 @@ import pkg from '../../package.json' with { type: 'json' };
 import { flags } from '../config/flags.ts';
 import { DEFAULT_CONFIG_FILE } from '../config/read.ts';
 import { wrap } from '../config/wrap.ts';
+import { pullOptions } from './image-command-line.ts';
 
 const WIDTH = 100;
 /** Where the right column begins. */
-const INDENT = 30;
+const INDENT = 36;
 
 /** The page of `cristal --help`. The options come from the settings table, so they cannot fall behind it. */
 export function helpText(): string {
@@ -23,6 +24,10 @@ export function helpText(): string {
       'Load an image archive into containerd; needs no daemon and no registry.',
     ),
     entry('cristal images export REF... FILE', 'Save images as an archive, which docker and ctr read too.'),
+    ' '.repeat(INDENT) + 'For FILE, - is standard input or output.',
+    '',
+    'Options of images pull:',
+    ...pullOptions.map(({ name, takes, doc }) => entry(`--${name} ${takes}`.trimEnd(), doc)),
     '',
     'Options, which outrank the file:',
     entry('--config FILE', `Read settings from FILE. Default: ${DEFAULT_CONFIG_FILE}, if it is there.`),

@@ -2,17 +2,23 @@ import type { Image } from '../image/image.ts';
 import type { ImageService } from '../registry/service.ts';
 import type { Command } from './command.ts';
 import { formatBytes } from './format-bytes.ts';
+import type { ImageWish } from './image-command-line.ts';
+import type { Secrets } from './login.ts';
+import { authFrom } from './login.ts';
 import type { ProgressStream } from './show-progress.ts';
 import { showProgress } from './show-progress.ts';
 
 /** The commands that work on containerd's images without the daemon. */
-export type ImageCommand = Extract<Command, { kind: 'pull' | 'import' | 'export' | 'list' }>;
+export type ImageCommand = Extract<Command, { kind: ImageWish['kind'] }>;
 
 /** What they need. Results go to `out`, what happens meanwhile to `progress`. */
 export interface ImageTools {
   images: ImageService;
   out: Pick<NodeJS.WritableStream, 'write'>;
   progress: ProgressStream;
+  secrets: Secrets;
+  /** Reads a file as its bytes are taken. */
+  open: (path: string) => AsyncIterable<Uint8Array>;
   /** Writes a file as its bytes come. */
   save: (path: string, data: AsyncIterable<Uint8Array>) => Promise<void>;
 }
@@ -24,7 +30,9 @@ export async function runImageCommand(command: ImageCommand, tools: ImageTools):
       out.write(resultLine(await pull(command, tools)));
       return;
     case 'import':
-      for (const image of await images.importArchive(command.path)) out.write(resultLine(image));
+      for (const image of await images.importArchive(tools.open(command.path))) {
+        out.write(resultLine(image));
+      }
       return;
     case 'export':
       await images.store.load();
@@ -40,13 +48,14 @@ export async function runImageCommand(command: ImageCommand, tools: ImageTools):
 }
 
 async function pull(
-  { reference, config }: ImageCommand & { kind: 'pull' },
-  { images, progress }: ImageTools,
+  { reference, platform, login, config }: ImageCommand & { kind: 'pull' },
+  { images, progress, secrets }: ImageTools,
 ): Promise<Image> {
   const { snapshotter } = config.containerd;
+  const auth = await authFrom(login, secrets);
   // Whoever disposes of the service ends the pull.
   const { signal } = new AbortController();
-  const pulling = images.pull({ reference, auth: null, snapshotter }, signal);
+  const pulling = images.pull({ reference, auth, snapshotter, platform }, signal);
   using _shown = showProgress(() => images.running(), progress);
   return await pulling;
 }

@@ -81,8 +81,8 @@ export async function ensureDir(path: string, mode = 0o755): Promise<void> {
 }
 
 /** The bytes of a file as they are read. Iterating throws what opening or reading does. */
-export function streamFile(path: string): AsyncIterable<Buffer> {
-  return createReadStream(path) as AsyncIterable<Buffer>;
+export async function* streamFile(path: string): AsyncGenerator<Buffer, void, undefined> {
+  yield* createReadStream(path) as AsyncIterable<Buffer>;
 }
 
 /** Writes a file (0600) as its bytes come. It has its name only when all of them are there. */

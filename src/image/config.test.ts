@@ -25,8 +25,10 @@ test('all fields', () => {
     Volumes: { '/data': {} },
     Labels: { a: 'b' },
   };
-  expect(parse({ config, rootfs: { type: 'layers', diff_ids: [diffId] } })).toEqual({
+  const platform = { os: 'linux', architecture: 'arm', variant: 'v7' };
+  expect(parse({ config, rootfs: { type: 'layers', diff_ids: [diffId] }, ...platform })).toEqual({
     diffIds: [diffId],
+    platform,
     config: {
       env: ['A=1'],
       entrypoint: ['/e'],
@@ -45,7 +47,11 @@ test.each([
   [{ config: null, rootfs: null }],
   [{ config: { Env: null, Volumes: null }, rootfs: { diff_ids: null } }],
 ])('%j is an empty config', (value) => {
-  expect(parse(value)).toEqual({ diffIds: [], config: nothing });
+  expect(parse(value)).toEqual({
+    diffIds: [],
+    config: nothing,
+    platform: { os: '', architecture: '', variant: '' },
+  });
 });
 
 test.each([

@@ -1,12 +1,15 @@
 import { during, Fault } from '../lib/fault.ts';
 import type { ImageConfig } from '../lib/image-config.ts';
 import { isDigest } from './descriptor.ts';
+import type { Platform } from './platform.ts';
 
 /** What cristal reads of an image's configuration blob. */
 export interface ImageFile {
   config: ImageConfig;
   /** Digests of the uncompressed layers, lowest first. */
   diffIds: string[];
+  /** Empty where the image does not say. */
+  platform: Platform;
 }
 
 /** A configuration larger than this is no configuration. Bytes. */
@@ -25,6 +28,11 @@ export function parseImageFile(data: Uint8Array): ImageFile {
 
   return {
     diffIds,
+    platform: {
+      os: text(root['os']),
+      architecture: text(root['architecture']),
+      variant: text(root['variant']),
+    },
     config: {
       env: texts(config?.['Env']),
       entrypoint: texts(config?.['Entrypoint']),

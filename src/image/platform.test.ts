@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatPlatform, hostPlatform, selectEntry } from './platform.ts';
+import { formatPlatform, hostPlatform, parsePlatform, selectEntry } from './platform.ts';
 
 const entry = (text: string | null) => {
   const [os = '', architecture = '', variant = ''] = text?.split('/') ?? [];
@@ -27,4 +27,30 @@ test.each<[string, (string | null)[], string | null | undefined]>([
   ['x64', [], undefined],
 ])('on %s, of %j: %j', (arch, entries, chosen) => {
   expect(selectEntry(entries.map(entry), hostPlatform(arch))?.text).toBe(chosen);
+});
+
+test.each([
+  ['linux/amd64', 'linux/amd64'],
+  ['linux/x86_64', 'linux/amd64'],
+  ['Linux/aarch64', 'linux/arm64/v8'],
+  ['linux/arm/v6', 'linux/arm/v6'],
+  ['linux/amd64/v3', 'linux/amd64/v3'],
+])('%s is read as %s', (text, read) => {
+  expect(formatPlatform(parsePlatform(text))).toBe(read);
+});
+
+test.each(['', 'linux', 'linux/', 'amd64', '/amd64', 'linux/arm/v7/x', 'linux/a b', 'windows/amd64'])(
+  '%j is no platform to pull for',
+  (text) => {
+    expect(() => parsePlatform(text)).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
+  },
+);
+
+test.each([
+  ['linux/amd64/v3', ['linux/amd64', 'linux/amd64/v3'], 'linux/amd64/v3'],
+  ['linux/amd64/v3', ['linux/amd64'], 'linux/amd64'],
+  ['linux/arm/v6', ['linux/arm/v7', 'linux/arm/v5'], 'linux/arm/v5'],
+  ['linux/arm64', ['linux/amd64', 'linux/arm64'], 'linux/arm64'],
+])('for %s, of %j: %s', (wanted, entries, chosen) => {
+  expect(selectEntry(entries.map(entry), parsePlatform(wanted))?.text).toBe(chosen);
 });

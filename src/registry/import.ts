@@ -16,8 +16,7 @@ import { storeBytes, storedManifests } from './store-blob.ts';
 import { unpackImage } from './unpack.ts';
 
 interface ImportPlan {
-  /** Opens the archive. Not called before its errors can be met. */
-  open: () => AsyncIterable<Uint8Array>;
+  archive: AsyncIterable<Uint8Array>;
   snapshotter: string;
 }
 
@@ -30,7 +29,7 @@ type Needs = Pick<PullNeeds, 'containerd' | 'locks' | 'log'>;
 export async function importArchive(needs: Needs, plan: ImportPlan, signal: AbortSignal): Promise<Pulled[]> {
   await using lease = await holdLease(needs.containerd, needs.log, signal);
   const store: Store = { containerd: needs.containerd, lease: lease.id, signal };
-  const archive = await readArchive(store, plan.open());
+  const archive = await readArchive(store, plan.archive);
 
   const index = archive.indexes.get('index.json');
   const manifest = archive.indexes.get('manifest.json');

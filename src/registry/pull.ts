@@ -6,7 +6,8 @@ import { MAX_CONFIG_BYTES } from '../image/config.ts';
 import type { Descriptor } from '../image/descriptor.ts';
 import type { FoundImage } from '../image/find-image.ts';
 import { findImage } from '../image/find-image.ts';
-import { hostPlatform } from '../image/platform.ts';
+import type { Platform } from '../image/platform.ts';
+import { formatPlatform, hostPlatform, isFor } from '../image/platform.ts';
 import type { Reference } from '../image/reference.ts';
 import { formatReference } from '../image/reference.ts';
 import { allSettled } from '../lib/all-settled.ts';
@@ -53,6 +54,8 @@ export interface PullPlan {
   reference: Reference;
   auth: AuthConfig__Output | null;
   snapshotter: string;
+  /** Null for this machine's. */
+  platform: Platform | null;
   progress: PullObserver;
 }
 
@@ -83,7 +86,8 @@ export async function pullImage(needs: PullNeeds, plan: PullPlan, parent: AbortS
   progress.phase('verify');
   await verifyImage(needs, { name, target }, signal);
   progress.phase('fetch');
-  const found = await findImage(target, hostPlatform(process.arch), (descriptor) =>
+  const platform = plan.platform ?? hostPlatform(process.arch);
+  const found = await findImage(target, platform, (descriptor) =>
     guard.watch(() => repository.manifest(descriptor, signal)),
   );
   progress.blobs([found.manifest.config, ...found.manifest.layers]);
@@ -91,8 +95,10 @@ export async function pullImage(needs: PullNeeds, plan: PullPlan, parent: AbortS
 
   progress.phase('record');
   const id = found.manifest.config.digest;
-  const names = recordNames(reference, target.digest, id);
-  await recordImage(containerd, { names, target: measured(target, found) }, signal);
+  // An index stands for the image of the machine that looks, so that another platform's goes without.
+  const recorded = plan.platform === null ? target : found.descriptor;
+  const names = recordNames(reference, recorded.digest, id);
+  await recordImage(containerd, { names, target: measured(recorded, found) }, signal);
   return { id, names };
 }
 
@@ -144,7 +150,9 @@ async function fetchContent(needs: PullNeeds, plan: PullPlan, fetching: Fetching
   const arrivals = createArrivals(layers, (layer) => orStop(fetch(layer)));
   const unpack = async () => {
     await configured;
-    const { diffIds } = await readImageFile(containerd, config.digest);
+    const file = await readImageFile(containerd, config.digest);
+    expectPlatform(plan.platform, file.platform);
+    const { diffIds } = file;
     const { snapshotter } = plan;
     const unpackNeeds = { containerd, locks, snapshotter, remote, lease, signal, progress, log };
     const source = { reference: formatReference(plan.reference), manifest: found.descriptor.digest };
@@ -161,12 +169,20 @@ async function fetchContent(needs: PullNeeds, plan: PullPlan, fetching: Fetching
   }
 }
 
+/** An image without an index says only in its config what it is for. */
+function expectPlatform(wanted: Platform | null, offered: Platform): void {
+  if (wanted === null || isFor(wanted, offered)) return;
+  const words = `no image for ${formatPlatform(wanted)}: it is for ${formatPlatform(offered)}`;
+  throw new Fault('failed_precondition', words);
+}
+
 /** Tells other tools where a blob can be had again, as containerd's own pulls do. */
 function originLabel({ host, path }: Reference): Record<string, string> {
   return { [`containerd.io/distribution.source.${host}`]: path };
 }
 
 /** The size that a server states in a header is its word alone; ours was counted. */
-function measured(target: Descriptor, { data, indexes }: FoundImage): Descriptor {
-  return { ...target, size: (indexes[0]?.data ?? data).length };
+function measured(target: Descriptor, { descriptor, data, indexes }: FoundImage): Descriptor {
+  const above = target.digest === descriptor.digest ? undefined : indexes[0];
+  return { ...target, size: (above?.data ?? data).length };
 }

@@ -3,6 +3,7 @@ import type { ImagesConfig } from '../config/schema.ts';
 import type { AuthConfig__Output } from '../gen/runtime/v1/AuthConfig.ts';
 import { fingerprint } from '../image/credentials.ts';
 import type { Image, ImageStore } from '../image/image.ts';
+import type { Platform } from '../image/platform.ts';
 import { formatReference, parseReference } from '../image/reference.ts';
 import { Fault } from '../lib/fault.ts';
 import { KeyedLock } from '../lib/keyed-lock.ts';
@@ -26,6 +27,8 @@ export interface PullRequest {
   reference: string;
   auth: AuthConfig__Output | null;
   snapshotter: string;
+  /** Another one than this machine's. The names then stand for its image, not for the index above it. */
+  platform?: Platform | null;
 }
 
 /** Everything that is done with images. Dispose it to end the pulls that still run. */
@@ -37,8 +40,8 @@ export interface ImageService extends AsyncDisposable {
   running(): PullState[];
   /** Makes sure that containers can stand on the image in this snapshotter. */
   ensureUnpacked(image: Image, snapshotter: string, signal: AbortSignal): Promise<void>;
-  /** Brings in all images of an OCI or Docker archive, gzipped or not. */
-  importArchive(path: string): Promise<Image[]>;
+  /** Brings in all images of an OCI or Docker archive, compressed or not. */
+  importArchive(archive: AsyncIterable<Uint8Array>): Promise<Image[]>;
   /**
    * An archive of images, by reference or id, for `importArchive` and other tools. Throws `not_found` for an
    * image that is not there.
@@ -56,8 +59,6 @@ export interface ImageServiceOptions {
   config: ImagesConfig;
   /** The snapshotter for imports. */
   snapshotter: string;
-  /** Opens a file for reading, as node:fs's createReadStream does. */
-  openFile: (path: string) => AsyncIterable<Uint8Array>;
   log: Logger;
 }
 
@@ -98,16 +99,16 @@ export function createImageService(options: ImageServiceOptions): ImageService {
 
   return {
     store,
-    pull({ reference: text, auth, snapshotter }, signal) {
+    pull({ reference: text, auth, snapshotter, platform = null }, signal) {
       const reference = parseReference(text);
       const name = formatReference(reference);
-      const key = JSON.stringify([name, snapshotter, fingerprint(auth)]);
-      return pulls.run(key, () => pull({ reference, auth, snapshotter }, name), signal);
+      const key = JSON.stringify([name, snapshotter, platform, fingerprint(auth)]);
+      return pulls.run(key, () => pull({ reference, auth, snapshotter, platform }, name), signal);
     },
     running: () => watch.running(),
     ensureUnpacked: (image, snapshotter, signal) => ensureUnpacked(needs, { image, snapshotter }, signal),
-    async importArchive(path) {
-      const plan = { open: () => options.openFile(path), snapshotter: options.snapshotter };
+    async importArchive(archive) {
+      const plan = { archive, snapshotter: options.snapshotter };
       const imported = await importArchive(needs, plan, ended.signal);
       return await Promise.all(imported.map(({ id, names }) => recorded(id, names)));
     },

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { createReadStream, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -58,7 +58,6 @@ describe('docker-registry with TLS and htpasswd', () => {
       store: createImageStore(containerd, log),
       config: { ...defaultConfig().images, certsDir: dir },
       snapshotter: 'overlayfs',
-      openFile: createReadStream,
       log,
     });
   };

@@ -1,10 +1,5 @@
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Image__Output } from '../../src/gen/runtime/v1/Image.ts';
 import type { PrivateCni } from '../fixtures/cni.ts';
@@ -14,15 +9,12 @@ import { startContainerd } from '../fixtures/containerd.ts';
 import type { PrivateCristal } from '../fixtures/cristal.ts';
 import { startCristal } from '../fixtures/cristal.ts';
 import type { BuiltImage } from '../fixtures/images.ts';
-import { buildImage, buildIndex, busyboxImage, busyboxLayer, pushImage } from '../fixtures/images.ts';
+import { buildImage, buildIndex, pushImage } from '../fixtures/images.ts';
 import { eventually } from '../fixtures/processes.ts';
 import type { PrivateRegistry } from '../fixtures/registry.ts';
 import { startRegistry } from '../fixtures/registry.ts';
 import { removeScratch, scratchDir } from '../fixtures/scratch.ts';
 import { containerdVersions, tools, whyNot } from '../fixtures/tools.ts';
-
-const execFileAsync = promisify(execFile);
-const main = join(import.meta.dirname, '../../src/main.ts');
 
 /** An image that no other test has: the text is in its only layer. */
 function imageOf(text: string, config: object = {}): Promise<BuiltImage> {
@@ -56,12 +48,8 @@ describe.each(containerdVersions)('image records on containerd %s', (version) =>
     await pushImage(registry.url, repo, '1', image);
     return `${registry.host}/${repo}:1`;
   };
-  /** Runs cristal as an operator does. */
-  const run = async (...args: string[]) =>
-    await execFileAsync(process.execPath, [main, ...args, '--config', cristal.configFile]);
   const labelsIn = async (name: string) =>
     (await ctd.ctr('images', 'ls', `name==${name}`)).trim().split('\n').at(-1) ?? '';
-  const leases = async () => (await ctd.ctr('leases', 'ls', '-q')).split('\n').filter(Boolean);
   const blobCount = async () => (await ctd.ctr('content', 'ls', '-q')).trim().split('\n').length;
 
   beforeAll(async () => {
@@ -217,95 +205,6 @@ describe.each(containerdVersions)('image records on containerd %s', (version) =>
       expect(imageFilesystems).toMatchObject([{ fsId: { mountpoint } }]);
       expect(containerFilesystems).toMatchObject([{ fsId: { mountpoint }, usedBytes: { value: '0' } }]);
       expect(Number(imageFilesystems[0]?.usedBytes?.value)).toBeGreaterThan(1_000);
-    });
-  });
-
-  describe.skipIf(skip !== null)('the command line', () => {
-    test('images pull tells how it goes, line by line without a terminal; ls lists it', async () => {
-      const image = await busyboxImage();
-      const name = await push('cli/pulled', image);
-      const { stdout, stderr } = await run('images', 'pull', name);
-      expect(stdout).toBe(`${image.configDigest} ${name}\n`);
-      expect(stderr).toMatch(/^127\.0\.0\.1:\d+\/cli\/pulled:1: \w+/);
-      expect(await eventually(async () => (await status(name))?.id === image.configDigest)).toBe(true);
-      const { stdout: table } = await run('images', 'ls');
-      expect(table).toMatch(new RegExp(`^${name} +${image.configDigest.slice(7, 19)} +[\\d.]+ [kM]B$`, 'm'));
-      expect(table).toMatch(/keep\/early:1 .* pinned$/m);
-      await expect(run('images', 'pull', `${registry.host}/cli/none:1`)).rejects.toMatchObject({
-        code: 1,
-        stderr: expect.stringMatching(/^cristal: .*answered 404$/m) as string,
-      });
-    });
-
-    test('what images export writes, cristal and ctr read back', async () => {
-      const mine = await busyboxImage({
-        layers: [busyboxLayer(), { files: [{ path: 'which', data: 'exported' }], compression: 'zstd' }],
-      });
-      const foreign = await buildImage({ architecture: 's390x', layers: [] });
-      const index = buildIndex([foreign, mine]);
-      const name = await push('cli/export', index);
-      const digest = `${registry.host}/cli/export@${index.target.digest}`;
-      const small = await push('cli/small', await imageOf('small'));
-      await pull(name);
-      await pull(small);
-      const path = join(dir, 'exported.tar');
-      await run('images', 'export', name, small, path);
-      const original = await status(name);
-      await remove(name);
-      await remove(small);
-
-      await ctd.ctr('images', 'import', path);
-      expect(await eventually(async () => (await status(small)) !== null)).toBe(true);
-      expect(await eventually(async () => (await status(name))?.id === mine.configDigest)).toBe(true);
-      expect(await ctd.ctr('run', '--rm', name, 'from-ctr', '/bin/cat', '/which')).toBe('exported');
-      await remove(name);
-      await remove(small);
-
-      const { stdout } = await run('images', 'import', path);
-      expect(stdout).toContain(`${mine.configDigest} ${name}\n`);
-      expect(await eventually(async () => (await status(digest)) !== null)).toBe(true);
-      expect(await status(name)).toEqual(original);
-      expect(await ctd.ctr('run', '--rm', name, 'from-us', '/bin/cat', '/which')).toBe('exported');
-      await remove(name);
-      await remove(small);
-
-      // What is left is the archive that docker load reads.
-      await execFileAsync('tar', ['--delete', '-f', path, 'index.json', 'oci-layout']);
-      expect((await run('images', 'import', path)).stdout).toContain(`${mine.configDigest} ${name}\n`);
-      await remove(name);
-      await remove(small);
-    });
-
-    test('a pull that is stopped lets go of what it held', async () => {
-      const image = await imageOf('never comes');
-      const server = createServer((request, response) => {
-        if (request.url?.includes('/blobs/')) return; // answers never
-        const headers = {
-          'content-type': image.target.mediaType,
-          'docker-content-digest': image.target.digest,
-        };
-        response.writeHead(200, headers).end(image.blobs.get(image.target.digest));
-      });
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      const { port } = server.address() as AddressInfo;
-      const before = await leases();
-      const argv = [main, 'images', 'pull', `127.0.0.1:${port}/app`, '--config', cristal.configFile];
-      const child = spawn(process.execPath, argv, { stdio: 'ignore' });
-      expect(await eventually(async () => (await leases()).length > before.length)).toBe(true);
-      child.kill('SIGTERM');
-      expect(await once(child, 'exit')).toEqual([1, null]);
-      expect(await leases()).toEqual(before);
-      server.closeAllConnections();
-      server.close();
-    });
-
-    test('an export that fails leaves no file', async () => {
-      const before = readdirSync(dir);
-      await expect(run('images', 'export', 'a.test/none:1', join(dir, 'no.tar'))).rejects.toMatchObject({
-        code: 1,
-        stderr: 'cristal: no image a.test/none:1\n',
-      });
-      expect(readdirSync(dir)).toEqual(before);
     });
   });
 

@@ -1,4 +1,4 @@
-import { createReadStream, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -79,7 +79,6 @@ describe.each(containerdVersions)('registries that misbehave, on containerd %s',
       store: createImageStore(containerd, log),
       config: { ...defaultConfig().images, certsDir: dir, ...settings },
       snapshotter: 'overlayfs',
-      openFile: createReadStream,
       log,
     });
 

@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
@@ -84,7 +83,6 @@ describe.each(containerdVersions)('a remote snapshotter on containerd %s', (vers
         store: createImageStore(containerd, log),
         config: { ...defaultConfig().images, certsDir: '/nowhere' },
         snapshotter: 'overlayfs',
-        openFile: createReadStream,
         log,
       }),
     );
