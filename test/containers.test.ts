@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ContainerConfig, FaultWorld, PodConfig } from './faults/world.ts';
 import { createFaultWorld, SLEEPER } from './faults/world.ts';
+import { logText } from './fixtures/outputs.ts';
 import { eventually, processes } from './fixtures/processes.ts';
 import type { ContainerdVersion } from './fixtures/tools.ts';
 
@@ -267,7 +268,7 @@ describe.each<ContainerdVersion>(['1.6', '2.3'])('containers on containerd %s', 
         world.container('identity', ['sh', '-c', 'id -u; id -g; id -G; echo $GREETING; pwd'], change),
       );
       const { user } = await exited(id);
-      expect(await logText(join(pod.logDirectory, 'identity.log'))).toBe(
+      expect(logText(join(pod.logDirectory, 'identity.log'))).toBe(
         '1234\n2345\n2345 77\nhëllo\n/work/there\n',
       );
       expect(user?.linux).toMatchObject({ uid: '1234', gid: '2345' });
@@ -327,18 +328,6 @@ describe.each<ContainerdVersion>(['1.6', '2.3'])('containers on containerd %s', 
       [1, 2].map(async () => await world.cri.runtime.stopContainer({ containerId: deaf, timeout: 1 })),
     );
     expect(await statusOf(deaf)).toMatchObject({ state: 'CONTAINER_EXITED', exitCode: 137 });
-    expect(await logText(join(pod.logDirectory, 'deaf.log'))).toBe('term\n');
+    expect(logText(join(pod.logDirectory, 'deaf.log'))).toBe('term\n');
   });
 });
-
-/** What a CRI log holds, without its prefixes. */
-async function logText(file: string): Promise<string> {
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((entry) => entry !== '')
-    .map((entry) => {
-      const [, , tag, ...words] = entry.split(' ');
-      return words.join(' ') + (tag === 'F' ? '\n' : '');
-    })
-    .join('');
-}

@@ -39,6 +39,7 @@ log_level = "trace"
 cgroup_driver = "systemd"
 max_log_line_bytes = 4_096
 exec_drain_ms = 0
+device_ownership_from_security_context = true
 default_runtime = "kata"
 [containerd]
 address = "/c.sock"
@@ -76,6 +77,7 @@ systemd_cgroup = false
 snapshotter = "devmapper"
 sandbox = "pause"
 privileged_without_host_devices = true
+privileged_all_devices_allowed = true
 `;
   expect(configOf(text)).toEqual({
     listen: '/tmp/c.sock',
@@ -109,6 +111,7 @@ privileged_without_host_devices = true
     cgroupDriver: 'systemd',
     maxLogLineBytes: 4096,
     execDrainMs: 0,
+    deviceOwnershipFromSecurityContext: true,
     defaultRuntime: 'kata',
     runtimes: {
       runc: defaultRuntimeHandler(),
@@ -120,6 +123,7 @@ privileged_without_host_devices = true
         snapshotter: 'devmapper',
         sandbox: 'pause',
         privilegedWithoutHostDevices: true,
+        privilegedAllDevicesAllowed: true,
       },
     },
   } satisfies Config);

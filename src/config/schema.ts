@@ -16,6 +16,8 @@ export interface Config {
   maxLogLineBytes: number;
   /** How long exec output may stay open after the process exited, in milliseconds. */
   execDrainMs: number;
+  /** Whether the devices of a container belong to the user that it runs as. */
+  deviceOwnershipFromSecurityContext: boolean;
   /** The runtime handler for pods that name none. */
   defaultRuntime: string;
   runtimes: Record<string, RuntimeHandler>;
@@ -89,6 +91,8 @@ export interface RuntimeHandler {
   /** How a pod's namespaces are held: bind mounts, or a pause container. */
   sandbox: 'pinned' | 'pause';
   privilegedWithoutHostDevices: boolean;
+  /** With the former: whether it may open device nodes that it makes itself. */
+  privilegedAllDevicesAllowed: boolean;
 }
 
 export function defaultRuntimeHandler(): RuntimeHandler {
@@ -100,6 +104,7 @@ export function defaultRuntimeHandler(): RuntimeHandler {
     snapshotter: '',
     sandbox: 'pinned',
     privilegedWithoutHostDevices: false,
+    privilegedAllDevicesAllowed: false,
   };
 }
 
@@ -141,6 +146,7 @@ export function defaultConfig(): Config {
     cgroupDriver: 'auto',
     maxLogLineBytes: 16_384,
     execDrainMs: 2_000,
+    deviceOwnershipFromSecurityContext: false,
     defaultRuntime: 'runc',
     runtimes: { runc: defaultRuntimeHandler() },
   };

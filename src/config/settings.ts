@@ -64,6 +64,9 @@ export const topFields: Fields<TopLevel> = {
     0,
     600_000,
   ),
+  deviceOwnershipFromSecurityContext: flag(
+    'Whether the device nodes that a container asks for belong to its runAsUser and runAsGroup, and not to who owns them on the host.',
+  ),
   defaultRuntime: text('The runtime handler of pods that name none. One of [runtimes.NAME].', HANDLER_NAME),
 };
 
@@ -154,6 +157,9 @@ export const runtimeFields: Fields<RuntimeHandler> = {
     ['pinned', 'pause'],
   ),
   privilegedWithoutHostDevices: flag('Whether a privileged container goes without the devices of the host.'),
+  privilegedAllDevicesAllowed: flag(
+    'Whether such a container may still open every device, of which it has to make the nodes itself.',
+  ),
 };
 
 /** The named tables, in the order in which they are shown. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { hostname, release } from 'node:os';
 import { expect, test } from 'vitest';
 
-import { deviceNumbers, hasCapability, hugepageSize, readHostFacts } from './facts.ts';
+import { hasCapability, hugepageSize, readHostFacts } from './facts.ts';
 
 test('the facts of this machine', async () => {
   const facts = await readHostFacts();
@@ -35,11 +35,4 @@ test.each([
   ['', false],
 ])('capability 24 in %j: %s', (status, has) => {
   expect(hasCapability(status, 24n)).toBe(has);
-});
-
-test.each([
-  [0x103n, { major: 1, minor: 3 }],
-  [0x1234_5678n, { major: 0x456, minor: 0x1_2378 }],
-])('device number %s', (rdev, numbers) => {
-  expect(deviceNumbers(rdev)).toEqual(numbers);
 });

@@ -1,33 +1,19 @@
-import { lstat, readdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 
-import type { HostDevice, HostFacts, MountInfo } from '../lib/host-facts.ts';
+import type { HostFacts, MountInfo } from '../lib/host-facts.ts';
 import { cgroupMode } from './cgroup.ts';
-import { isErrno } from './errno.ts';
+import { readHostDevices } from './devices.ts';
 import { exists, listDir, readText } from './files.ts';
 import { readMountInfo } from './mounts.ts';
 import { hasMountAttributes } from './syscalls.ts';
 
 const CAP_SYS_RESOURCE = 24n;
 
-/** What the kernel or a container mounts there is not hardware, and /dev/console is always made anew. */
-const NOT_DEVICES = new Set([
-  'pts',
-  'shm',
-  'fd',
-  'mqueue',
-  'hugepages',
-  'console',
-  '.lxc',
-  '.lxd-mounts',
-  '.udev',
-]);
-
 /** Reads all that the pure code has to know of this machine. Cheap enough to do per container. */
 export async function readHostFacts(): Promise<HostFacts> {
   const [mounts, hostDevices, oomScore, status, hugepages, apparmor] = await Promise.all([
     readMountInfo(),
-    readDevices('/dev', NOT_DEVICES),
+    readHostDevices(),
     readText('/proc/self/oom_score_adj'),
     readText('/proc/self/status'),
     listDir('/sys/kernel/mm/hugepages'),
@@ -72,37 +58,6 @@ export function hugepageSize(name: string): string[] {
     unit++;
   }
   return [`${size}${units[unit]}`];
-}
-
-/** Takes apart a device number as Linux packs it in 64 bits. */
-export function deviceNumbers(rdev: bigint): { major: number; minor: number } {
-  const major = ((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & 0xffff_f000n);
-  const minor = (rdev & 0xffn) | ((rdev >> 12n) & 0xffff_ff00n);
-  return { major: Number(major), minor: Number(minor) };
-}
-
-async function readDevices(dir: string, skipped: Set<string>): Promise<HostDevice[]> {
-  const found: HostDevice[] = [];
-  for (const entry of await readdir(dir, { withFileTypes: true })) {
-    const path = `${dir}/${entry.name}`;
-    if (skipped.has(entry.name)) continue;
-    if (entry.isDirectory()) found.push(...(await readDevices(path, new Set())));
-    else if (entry.isCharacterDevice() || entry.isBlockDevice()) found.push(...(await readDevice(path)));
-  }
-  return found;
-}
-
-/** None when the device was unplugged since we saw its name. */
-async function readDevice(path: string): Promise<HostDevice[]> {
-  try {
-    const node = await lstat(path, { bigint: true });
-    const type = node.isBlockDevice() ? 'b' : 'c';
-    const mode = Number(node.mode & 0o777n);
-    return [{ path, type, ...deviceNumbers(node.rdev), mode, uid: Number(node.uid), gid: Number(node.gid) }];
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw error;
-  }
 }
 
 /** The root cgroup of v2 has no limits of its own, so one level below it is asked too. */

@@ -64,10 +64,13 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
     withPathRules(security),
     withDevices({
       privileged,
-      privilegedWithoutHostDevices: input.privilegedWithoutHostDevices,
-      devices: config.devices,
+      host: {
+        withoutHostDevices: input.privilegedWithoutHostDevices,
+        allAllowed: input.privilegedAllDevicesAllowed,
+      },
+      devices: input.devices,
       hostDevices: facts.hostDevices,
-      sources: input.mountSources,
+      owner: input.deviceOwner,
     }),
 
     withCgroupsPath(input.cgroupsPath),

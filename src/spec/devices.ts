@@ -1,50 +1,58 @@
 import { posix } from 'node:path';
-import type { Device__Output } from '../gen/runtime/v1/Device.ts';
 import { Fault } from '../lib/fault.ts';
 import type { HostDevice } from '../lib/host-facts.ts';
 import type { SpecOption } from './build.ts';
+import type { DeviceOwner, FoundDevice } from './input.ts';
 import type { OciDevice, OciDeviceRule } from './oci.ts';
 
 /** The runtime makes these itself for each container, so the machine's own are not passed on. */
 const OWN_DEVICES = /^\/dev\/(console|ptmx|pts\/.*|shm\/.*|mqueue\/.*)$/;
 
 const DENY_ALL: Readonly<OciDeviceRule> = { allow: false, access: 'rwm' };
+const ALLOW_ALL: Readonly<OciDeviceRule> = { allow: true, access: 'rwm' };
 
 interface DeviceWish {
   privileged: boolean;
-  privilegedWithoutHostDevices: boolean;
-  devices: readonly Device__Output[];
+  /** Of the runtime handler: whether a privileged container has the machine's devices, or may open its own. */
+  host: { withoutHostDevices: boolean; allAllowed: boolean };
+  devices: readonly FoundDevice[];
   hostDevices: readonly HostDevice[];
-  /** Host path to real path. */
-  sources: Readonly<Record<string, string>>;
+  owner: DeviceOwner;
 }
 
 /**
  * Which device nodes a container has and which it may open: the runtime's few, and those of the config. A
  * privileged container has all of the machine's, unless its runtime handler keeps them out.
- * Throws `invalid_argument` for what is no device of this machine.
+ * Throws `invalid_argument` for permissions that are none.
  */
 export function withDevices(wish: DeviceWish): SpecOption {
-  const asked = wish.devices.flatMap((device) => askedDevices(device, wish));
-  const everything = wish.privileged && !wish.privilegedWithoutHostDevices;
+  const { privileged, host } = wish;
+  const asked = wish.devices.flatMap((device) => askedDevices(device, wish.owner));
+  const everything = privileged && !host.withoutHostDevices;
   const shared = everything ? wish.hostDevices.filter(({ path }) => !OWN_DEVICES.test(path)) : [];
 
   const nodes = [...shared.map((device) => nodeAt(device.path, device)), ...asked.map(({ node }) => node)];
   // Later ones win, so that the config's choice of a path is kept.
   const byPath = new Map(nodes.map((node) => [node.path, node]));
-  const rules = everything ? [{ allow: true, access: 'rwm' }] : [DENY_ALL, ...asked.map(({ rule }) => rule)];
+  const open = everything || (privileged && host.allAllowed);
+  const rules = open ? [ALLOW_ALL] : [DENY_ALL, ...asked.map(({ rule }) => rule)];
 
   return ({ linux }) => {
     linux.devices = [...byPath.values()];
-    linux.resources.devices = rules;
+    linux.resources.devices = rules.map((rule) => ({ ...rule }));
   };
 }
 
 /** Only the few nodes that the runtime makes by itself, which it also allows by itself. */
 export function withBasicDevices(): SpecOption {
   return ({ linux }) => {
-    linux.resources.devices = [DENY_ALL];
+    linux.resources.devices = [{ ...DENY_ALL }];
   };
+}
+
+/** What a device's cgroup may do with it: each of r, w and m once. */
+export function isDeviceAccess(access: string): boolean {
+  return /^(?!.*(.).*\1)[rwm]+$/.test(access);
 }
 
 interface AskedDevice {
@@ -53,25 +61,27 @@ interface AskedDevice {
 }
 
 /** One device, or all those below a directory, which keep their names below the container's path. */
-function askedDevices(device: Device__Output, { hostDevices, sources }: DeviceWish): AskedDevice[] {
-  const source = posix.normalize(sources[device.hostPath] ?? device.hostPath);
-  const target = device.containerPath || device.hostPath;
-  const access = device.permissions || 'rwm';
-  if (!/^(?!.*(.).*\1)[rwm]+$/.test(access)) {
-    throw new Fault(
-      'invalid_argument',
-      `device ${device.hostPath}: permissions "${access}" are not of r, w, m`,
-    );
+function askedDevices({ device, realPath, devices }: FoundDevice, owner: DeviceOwner): AskedDevice[] {
+  const { hostPath, containerPath, permissions } = device;
+  const target = containerPath || hostPath;
+  const access = permissions || 'rwm';
+  if (!isDeviceAccess(access)) {
+    throw new Fault('invalid_argument', `device ${hostPath}: permissions "${access}" are not of r, w, m`);
   }
-
-  const found = hostDevices.filter(({ path }) => path === source || path.startsWith(`${source}/`));
-  if (found.length === 0) {
-    throw new Fault('invalid_argument', `device ${device.hostPath}: no device of this machine is there`);
+  if (!posix.isAbsolute(target)) {
+    throw new Fault('invalid_argument', `device ${hostPath}: the container path "${target}" is not absolute`);
   }
-  return found.map((host) => ({
-    node: nodeAt(posix.join(target, host.path.slice(source.length)), host),
-    rule: { allow: true, type: host.type, major: host.major, minor: host.minor, access },
-  }));
+  return devices.map((host) => {
+    const node = nodeAt(posix.join(target, host.path.slice(realPath.length)), host);
+    return {
+      node: {
+        ...node,
+        ...(owner.uid !== null && { uid: owner.uid }),
+        ...(owner.gid !== null && { gid: owner.gid }),
+      },
+      rule: { allow: true, type: host.type, major: host.major, minor: host.minor, access },
+    };
+  });
 }
 
 function nodeAt(path: string, { type, major, minor, mode, uid, gid }: HostDevice): OciDevice {

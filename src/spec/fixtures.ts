@@ -188,6 +188,9 @@ export function containerInput(over: Partial<ContainerSpecInput> = {}): Containe
     cgroupsPath: '/kubepods/pod1/c1',
     facts: hostFacts(),
     privilegedWithoutHostDevices: false,
+    privilegedAllDevicesAllowed: false,
+    devices: [],
+    deviceOwner: { uid: null, gid: null },
     mountSources: {},
     ...over,
   };

@@ -1,6 +1,7 @@
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.ts';
+import type { Device__Output } from '../gen/runtime/v1/Device.ts';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.ts';
-import type { HostFacts } from '../lib/host-facts.ts';
+import type { HostDevice, HostFacts } from '../lib/host-facts.ts';
 import type { ImageConfig } from '../lib/image-config.ts';
 
 /** Which namespace a process gets: the machine's, one of its own, or the one that is pinned at a path. */
@@ -13,6 +14,21 @@ export interface ResolvedUser {
   /** The primary group comes first. */
   additionalGids: number[];
   home: string;
+}
+
+/** A device of the config, with what is at its path on the host. */
+export interface FoundDevice {
+  device: Device__Output;
+  /** Its host path with symbolic links followed. */
+  realPath: string;
+  /** One at that path, or several below it. */
+  devices: HostDevice[];
+}
+
+/** Who owns the nodes of the config's devices; null leaves the owner that the machine has. */
+export interface DeviceOwner {
+  uid: number | null;
+  gid: number | null;
 }
 
 /** All that a container's spec depends on. Whoever builds it has done every lookup before. */
@@ -30,7 +46,10 @@ export interface ContainerSpecInput {
   cgroupsPath: string;
   facts: HostFacts;
   privilegedWithoutHostDevices: boolean;
-  /** Each host path of the config's mounts and devices to its real path, symbolic links followed. */
+  privilegedAllDevicesAllowed: boolean;
+  devices: FoundDevice[];
+  deviceOwner: DeviceOwner;
+  /** Each host path of the config's mounts to its real path, symbolic links followed. */
   mountSources: Record<string, string>;
 }
 

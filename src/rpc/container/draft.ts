@@ -1,19 +1,20 @@
 import type { NamedRuntime } from '../../config/runtimes.ts';
 import type { Mount } from '../../containerd/mount.ts';
 import type { ContainerConfig__Output as ContainerConfig } from '../../gen/runtime/v1/ContainerConfig.ts';
+import { devicesAt, readHostDevices } from '../../host/devices.ts';
 import { resolveMountSource } from '../../host/mount-source.ts';
 import { readMountInfo } from '../../host/mounts.ts';
 import { readRootfsFile } from '../../host/rootfs-file.ts';
 import type { Image } from '../../image/image.ts';
 import { during, Fault } from '../../lib/fault.ts';
-import type { MountInfo } from '../../lib/host-facts.ts';
+import type { HostDevice, MountInfo } from '../../lib/host-facts.ts';
 import { nowNs } from '../../lib/time.ts';
 import { sandboxFiles } from '../../sandbox/files.ts';
 import { containerNamespaces } from '../../sandbox/namespaces.ts';
 import { pinsDir } from '../../sandbox/release.ts';
 import { cgroupsPath } from '../../spec/cgroups-path.ts';
 import { buildContainerSpec } from '../../spec/container.ts';
-import type { ContainerSpecInput } from '../../spec/input.ts';
+import type { ContainerSpecInput, FoundDevice } from '../../spec/input.ts';
 import type { OciSpec } from '../../spec/oci.ts';
 import { criSignal } from '../../spec/signal.ts';
 import { resolveUser } from '../../spec/user.ts';
@@ -34,8 +35,12 @@ export type DraftNeeds = Pick<
 export interface Machine {
   readonly passwd: string | null;
   readonly group: string | null;
-  /** Each host path of the config to its real path. */
+  /** Each host path of the config's mounts to its real path. */
   readonly mountSources: Record<string, string>;
+  /** What is at the host paths of the config's devices. */
+  readonly devices: FoundDevice[];
+  /** All devices, as a privileged container gets them. */
+  readonly hostDevices: HostDevice[];
   readonly mounts: MountInfo[];
 }
 
@@ -47,17 +52,18 @@ interface Draft {
 
 /** Reads the image's user files straight from the layers, and resolves the sources of all mounts, side by side. */
 export async function gatherMachine(config: ContainerConfig, rootfs: Mount[]): Promise<Machine> {
-  const paths = [...config.mounts, ...config.devices]
-    .map(({ hostPath }) => hostPath)
-    .filter((path) => path !== '');
-  const [passwd, group, mounts, ...resolved] = await Promise.all([
+  const paths = config.mounts.map(({ hostPath }) => hostPath).filter((path) => path !== '');
+  const privileged = config.linux?.securityContext?.privileged ?? false;
+  const [devices, hostDevices, passwd, group, mounts, ...resolved] = await Promise.all([
+    Promise.all(config.devices.map(async (device) => ({ device, ...(await devicesAt(device.hostPath)) }))),
+    privileged ? readHostDevices() : [],
     readRootfsFile(rootfs, '/etc/passwd'),
     readRootfsFile(rootfs, '/etc/group'),
     config.mounts.some(({ propagation }) => propagation !== 'PROPAGATION_PRIVATE') ? readMountInfo() : [],
     ...paths.map((path) => resolveMountSource(path, MOUNT_SOURCE_MS)),
   ]);
   const mountSources = Object.fromEntries(paths.map((path, i) => [path, resolved[i] ?? path]));
-  return { passwd, group, mountSources, mounts };
+  return { passwd, group, mountSources, mounts, devices, hostDevices };
 }
 
 /** Decides all that a container is: its record and its OCI spec. */
@@ -89,8 +95,11 @@ export function draftContainer(
     user,
     files: sandboxFiles(needs.paths.sandboxState(sandbox.id), sandbox.config),
     cgroupsPath: cgroups,
-    facts: { ...needs.facts, mounts: machine.mounts },
+    facts: { ...needs.facts, mounts: machine.mounts, hostDevices: machine.hostDevices },
     privilegedWithoutHostDevices: runtime.privilegedWithoutHostDevices,
+    privilegedAllDevicesAllowed: runtime.privilegedAllDevicesAllowed,
+    devices: machine.devices,
+    deviceOwner: deviceOwnerOf(needs, config),
     mountSources: machine.mountSources,
   });
   const { logDirectory } = sandbox.config;
@@ -133,6 +142,16 @@ function userOf(
     passwd,
     group,
   );
+}
+
+/** With the setting that asks for it, whoever the config says that the container runs as. */
+function deviceOwnerOf(needs: DraftNeeds, config: ContainerConfig): ContainerSpecInput['deviceOwner'] {
+  const security = config.linux?.securityContext;
+  if (!needs.config.deviceOwnershipFromSecurityContext) return { uid: null, gid: null };
+  return {
+    uid: security?.runAsUser ? Number(security.runAsUser.value) : null,
+    gid: security?.runAsGroup ? Number(security.runAsGroup.value) : null,
+  };
 }
 
 /** The config's own, else the image's, else TERM. */
