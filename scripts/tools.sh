@@ -6,7 +6,8 @@
 # iptables, iproute2, libseccomp2 and curl are installed when they are missing, since CNI plugins and runc
 # look for them in the system's own places.
 #
-# With the argument `critest` it brings the conformance tests of CRI too; they are built from crictl's module.
+# With the argument `critest` it brings the conformance tests of CRI too, which are built from crictl's module, and
+# with `kubelet` a kubelet. Each takes some minutes to build.
 #
 # Silent when all is there. `tools.env` in the cache says where each program is, `missing` which ones could
 # not be had and why. Ends with 0 unless no containerd could be had at all.
@@ -16,6 +17,7 @@ containerd_version=2.3.7
 crictl_version=1.36.0
 cni_version=1.9.1
 runc_version=1.4.3
+kubelet_version=1.37.2
 debian_packages='containerd runc containernetworking-plugins docker-registry busybox-static'
 
 cache=${CRISTAL_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/cristal}
@@ -31,6 +33,7 @@ crictl=$cache/crictl-$crictl_version
 critest=$cache/critest-$crictl_version
 cni=$cache/cni-plugins-$cni_version
 runc=$cache/runc-$runc_version
+kubelet=$cache/kubelet-$kubelet_version
 log=$cache/tools.log
 missing=$cache/missing.new
 : >"$log" && : >"$missing"
@@ -154,6 +157,33 @@ make_cni() {
   fetch "$url" "$url.sha256" "$1"
 }
 
+# The kubelet's module takes its siblings from its own repository, so each is replaced by the published one.
+make_kubelet() {
+  build_kubelet "$1" && return 0
+  local url=https://dl.k8s.io/v$kubelet_version/bin/linux/$arch/kubelet
+  curl -fsSL --connect-timeout 10 --retry 2 -o "$1/kubelet" "$url" &&
+    echo "$(curl -fsSL --connect-timeout 10 "$url.sha256")  $1/kubelet" | sha256sum -c - && chmod 755 "$1/kubelet"
+}
+build_kubelet() {
+  local module=k8s.io/kubernetes source status
+  local variable=k8s.io/component-base/version
+  command -v go >/dev/null || return 1
+  source=$(mktemp -d "$cache/.work.XXXXXX") || return 1
+  (
+    cd "$source" && export CGO_ENABLED=0 GOFLAGS='-mod=mod -buildvcs=false -trimpath' && go mod init tools || exit 1
+    files=$(go mod download -json "$module@v$kubelet_version" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+    edits=("-require=$module@v$kubelet_version")
+    for sibling in $(sed -n 's#^\t\(k8s.io/[a-z-]*\) => ./staging/.*#\1#p' "$files/go.mod"); do
+      edits+=("-replace=$sibling=$sibling@v0.${kubelet_version#*.}")
+    done
+    go mod edit "${edits[@]}" &&
+      timeout 1200 go build -ldflags "-s -w -X $variable.gitVersion=v$kubelet_version" -o "$1/kubelet" "$module/cmd/kubelet"
+  )
+  status=$?
+  rm -rf "$source"
+  return $status
+}
+
 # Debian's runc 1.1 knows neither id-mapped nor recursively read-only mounts. This one is static, as the releases of
 # runc are, with seccomp from the archive of Debian's libseccomp-dev.
 make_runc() {
@@ -199,9 +229,12 @@ if crictl_path=$(command -v crictl); then
 else
   bring "$crictl" make_crictl "crictl-$crictl_version" "building crictl $crictl_version"
 fi
-if [ "${1:-}" = critest ]; then
-  bring "$critest" make_critest "critest-$crictl_version" "building critest $crictl_version"
-fi
+for wanted in "$@"; do
+  case $wanted in
+    critest) bring "$critest" make_critest "critest-$crictl_version" "building critest $crictl_version" ;;
+    kubelet) bring "$kubelet" make_kubelet "kubelet-$kubelet_version" "building the kubelet $kubelet_version, some minutes" ;;
+  esac
+done
 
 # where NAME PATH: a line of tools.env, if the program is really there.
 where() { [ -e "$2" ] && echo "$1=$2"; }
@@ -214,6 +247,7 @@ where() { [ -e "$2" ] && echo "$1=$2"; }
   where CNI "$cni"
   where CRICTL "$crictl/crictl"
   where CRITEST "$critest/critest"
+  where KUBELET "$kubelet/kubelet"
   where REGISTRY "$debian/usr/bin/docker-registry"
   where BUSYBOX "$debian/bin/busybox"
 } >"$cache/tools.env.new"

@@ -26,7 +26,7 @@ export async function readHostFacts(): Promise<HostFacts> {
     mayLowerOomScore: hasCapability(status ?? '', CAP_SYS_RESOURCE),
     hostDevices,
     mounts,
-    hugepageSizes: hugepages.flatMap(hugepageSize),
+    hugepageSizes: (await limitsHugepages(cgroup, mounts)) ? hugepages.flatMap(hugepageSize) : [],
     apparmor: apparmor?.trim() === 'Y' && (await exists('/sys/kernel/security/apparmor')),
     selinux: mounts.some(({ fsType }) => fsType === 'selinuxfs'),
     swap: await countsSwap(cgroup, mounts),
@@ -58,6 +58,14 @@ export function hugepageSize(name: string): string[] {
     unit++;
   }
   return [`${size}${units[unit]}`];
+}
+
+/** A controller that is mounted nowhere is listed by v2's root even on a hybrid machine, where containers use v1. */
+async function limitsHugepages(cgroup: 'v1' | 'v2', mounts: MountInfo[]): Promise<boolean> {
+  if (cgroup === 'v1') {
+    return mounts.some(({ fsType, superOptions }) => fsType === 'cgroup' && superOptions.includes('hugetlb'));
+  }
+  return /\bhugetlb\b/.test((await readText('/sys/fs/cgroup/cgroup.controllers')) ?? '');
 }
 
 /** The root cgroup of v2 has no limits of its own, so one level below it is asked too. */

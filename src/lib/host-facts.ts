@@ -37,7 +37,7 @@ export interface HostFacts {
   mayLowerOomScore: boolean;
   hostDevices: HostDevice[];
   mounts: MountInfo[];
-  /** In the words of the OCI spec and the CRI: "2MB", "1GB". */
+  /** Those that cgroups can limit, in the words of the OCI spec and the CRI: "2MB", "1GB". */
   hugepageSizes: string[];
   apparmor: boolean;
   selinux: boolean;
