@@ -6,6 +6,7 @@ import { StdinKeeper } from './container/stdin.ts';
 import { ExitWaiters } from './container/waiters.ts';
 import { createContainerd } from './containerd/client.ts';
 import { connect } from './containerd/connection.ts';
+import { Apparmor } from './host/apparmor.ts';
 import { createNetwork } from './host/cni/network.ts';
 import { readHostFacts } from './host/facts.ts';
 import { ensureDir, exists } from './host/files.ts';
@@ -77,6 +78,7 @@ export async function createServices(
     ...stores,
     containerEvents: stack.use(createContainerEvents({ ...stores, log })),
     diskUsage: createDiskUsage(containerd, { snapshotters: allSnapshotters(config), log }),
+    apparmor: new Apparmor(),
     namespaces: stack.use(await startNamespaceThread(log)),
     network,
     pump: stack.use(await startLogPump(log)),

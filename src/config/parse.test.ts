@@ -40,6 +40,7 @@ cgroup_driver = "systemd"
 max_log_line_bytes = 4_096
 exec_drain_ms = 0
 device_ownership_from_security_context = true
+unset_seccomp_profile = "localhost//etc/seccomp.json"
 default_runtime = "kata"
 [containerd]
 address = "/c.sock"
@@ -112,6 +113,7 @@ privileged_all_devices_allowed = true
     maxLogLineBytes: 4096,
     execDrainMs: 0,
     deviceOwnershipFromSecurityContext: true,
+    unsetSeccompProfile: 'localhost//etc/seccomp.json',
     defaultRuntime: 'kata',
     runtimes: {
       runc: defaultRuntimeHandler(),
@@ -150,6 +152,7 @@ it.each([
     'expected one of "trace", "debug", "info", "warn", "error", found the string "verbose"',
   ],
   ['log_level = true', 'found true'],
+  ['unset_seccomp_profile = "strict"', 'expected "unconfined", "runtime/default" or "localhost/"'],
   ['exec_drain_ms = -1', 'expected a whole number from 0 to 600000, found the number -1'],
   ['exec_drain_ms = 600001', 'found the number 600001'],
   ['exec_drain_ms = 1.0', 'found the floating-point number 1'],

@@ -18,6 +18,8 @@ export interface Config {
   execDrainMs: number;
   /** Whether the devices of a container belong to the user that it runs as. */
   deviceOwnershipFromSecurityContext: boolean;
+  /** What a container without a seccomp profile gets: `unconfined`, `runtime/default` or `localhost/PATH`. */
+  unsetSeccompProfile: string;
   /** The runtime handler for pods that name none. */
   defaultRuntime: string;
   runtimes: Record<string, RuntimeHandler>;
@@ -147,6 +149,7 @@ export function defaultConfig(): Config {
     maxLogLineBytes: 16_384,
     execDrainMs: 2_000,
     deviceOwnershipFromSecurityContext: false,
+    unsetSeccompProfile: 'unconfined',
     defaultRuntime: 'runc',
     runtimes: { runc: defaultRuntimeHandler() },
   };

@@ -35,6 +35,10 @@ const IDENTIFIER = {
   pattern: /^(?=.{1,76}$)[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$/,
 };
 
+const SECCOMP_PROFILE = {
+  expects: '"unconfined", "runtime/default" or "localhost/" with an absolute path',
+  pattern: /^(unconfined|runtime\/default|localhost\/\/.+)$/,
+};
 const NON_EMPTY = { expects: 'a string that is not empty', pattern: /\S/ };
 const REFERENCE_PATTERN = {
   expects: 'a list of references, each with a * at most at its end',
@@ -66,6 +70,10 @@ export const topFields: Fields<TopLevel> = {
   ),
   deviceOwnershipFromSecurityContext: flag(
     'Whether the device nodes that a container asks for belong to its runAsUser and runAsGroup, and not to who owns them on the host.',
+  ),
+  unsetSeccompProfile: text(
+    'The seccomp profile of containers that name none, which the CRI means to be unconfined. The kubelet names one for each container.',
+    SECCOMP_PROFILE,
   ),
   defaultRuntime: text('The runtime handler of pods that name none. One of [runtimes.NAME].', HANDLER_NAME),
 };

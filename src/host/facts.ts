@@ -1,6 +1,7 @@
-import { hostname } from 'node:os';
+import { hostname, release } from 'node:os';
 
 import type { HostFacts, MountInfo } from '../lib/host-facts.ts';
+import { APPARMOR_FS, APPARMOR_PARSER } from './apparmor.ts';
 import { cgroupMode } from './cgroup.ts';
 import { readHostDevices } from './devices.ts';
 import { exists, listDir, readText } from './files.ts';
@@ -27,8 +28,11 @@ export async function readHostFacts(): Promise<HostFacts> {
     hostDevices,
     mounts,
     hugepageSizes: (await limitsHugepages(cgroup, mounts)) ? hugepages.flatMap(hugepageSize) : [],
-    apparmor: apparmor?.trim() === 'Y' && (await exists('/sys/kernel/security/apparmor')),
+    apparmor: apparmor?.trim() === 'Y' && (await exists(APPARMOR_FS)) && (await exists(APPARMOR_PARSER)),
     selinux: mounts.some(({ fsType }) => fsType === 'selinuxfs'),
+    seccomp: await exists('/proc/sys/kernel/seccomp/actions_avail'),
+    kernelRelease: release(),
+    arch: process.arch,
     swap: await countsSwap(cgroup, mounts),
     hostname: hostname(),
     kernel: { mountAttributes: hasMountAttributes(), userNamespaces: await hasUserNamespaces() },

@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
-import { lstat, open, readlink } from 'node:fs/promises';
+import { lstat, readlink } from 'node:fs/promises';
 
-import { Fault } from '../lib/fault.ts';
 import { hostFault, isErrno } from './errno.ts';
+import { readRegularFile } from './regular-file.ts';
 import { attribute } from './syscalls.ts';
 
 /** A snapshot's mount, as containerd gives it. */
@@ -32,7 +32,8 @@ export async function readRootfsFile(mounts: RootfsMount[], path: string): Promi
   if (!mount) return null;
   try {
     const file = await find(layersOf(mount), path);
-    return file === null ? null : await readRegular(file);
+    // An image may put a device or a FIFO there.
+    return file === null ? null : await readRegularFile(file, MAX_BYTES, constants.O_NOFOLLOW);
   } catch (error) {
     throw hostFault(`read ${path} of the root filesystem`, error);
   }
@@ -115,15 +116,4 @@ async function kindOf(path: string): Promise<'nothing' | 'whiteout' | 'directory
 /** Overlay's mark of a directory that replaces those of the layers below. */
 function isOpaque(path: string): boolean {
   return ['trusted', 'user'].some((space) => attribute(path, `${space}.overlay.opaque`) === 'y');
-}
-
-/** An image may put a device or a FIFO in its place: those are not read, and do not block us. */
-async function readRegular(file: string): Promise<string | null> {
-  await using handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  const found = await handle.stat();
-  if (!found.isFile()) return null;
-  if (found.size > MAX_BYTES) {
-    throw new Fault('invalid_argument', `it has ${found.size} bytes, more than ${MAX_BYTES}`);
-  }
-  return handle.readFile('utf8');
 }

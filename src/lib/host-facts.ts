@@ -39,8 +39,15 @@ export interface HostFacts {
   mounts: MountInfo[];
   /** Those that cgroups can limit, in the words of the OCI spec and the CRI: "2MB", "1GB". */
   hugepageSizes: string[];
+  /** AppArmor is on, and its parser is here to load profiles. */
   apparmor: boolean;
   selinux: boolean;
+  /** The kernel takes system call filters. */
+  seccomp: boolean;
+  /** As uname(2) says it. */
+  kernelRelease: string;
+  /** As `process.arch` says it. */
+  arch: string;
   /** Whether the kernel can account and limit swap per cgroup. */
   swap: boolean;
   hostname: string;

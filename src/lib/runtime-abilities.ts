@@ -6,6 +6,8 @@ export interface RuntimeAbilities {
   idMappedMounts: boolean;
   /** Pods with a user namespace of their own, which need id-mapped mounts for their volumes. */
   userNamespaces: boolean;
+  /** System call filters. A runtime that could not be asked has them, as all but the oddest do. */
+  seccomp: boolean;
 }
 
 /** The part of this kernel in it. */

@@ -3,6 +3,7 @@ import type { Config } from '../config/schema.ts';
 import type { StdinKeeper } from '../container/stdin.ts';
 import type { ExitWaiters } from '../container/waiters.ts';
 import type { Containerd } from '../containerd/client.ts';
+import type { Apparmor } from '../host/apparmor.ts';
 import type { Network } from '../host/cni/network.ts';
 import type { NamespaceThread } from '../host/namespaces.ts';
 import type { LogPump } from '../io/log-pump.ts';
@@ -40,6 +41,8 @@ export interface Services {
   readonly containerEvents: ContainerEvents;
   /** What ImageFsInfo tells. */
   readonly diskUsage: DiskUsage;
+  /** The AppArmor profiles in the kernel. */
+  readonly apparmor: Apparmor;
   readonly namespaces: NamespaceThread;
   readonly network: Network;
   readonly pump: LogPump;

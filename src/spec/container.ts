@@ -22,7 +22,7 @@ import {
   withUser,
 } from './process.ts';
 import { withOomScoreAdj, withResources } from './resources.ts';
-import { withSeccomp } from './seccomp.ts';
+import { withSeccomp } from './seccomp/option.ts';
 import { securityOf } from './security.ts';
 
 /** The OCI spec of a container. Throws a Fault that names the part of the config that cannot be had. */
@@ -52,8 +52,8 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
       capabilities: security.capabilities,
       maySetResources: facts.mayLowerOomScore,
     }),
-    withSeccomp(security),
-    withAppArmor(security),
+    withSeccomp(input.confinement.seccomp, facts),
+    withAppArmor(input.confinement.apparmor),
 
     withNamespaces(namespaces),
     withCgroupNamespace(facts.cgroup, privileged),

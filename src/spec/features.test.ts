@@ -2,8 +2,13 @@ import { expect, test } from 'vitest';
 import type { OciFeatures } from './features.ts';
 import { abilitiesOf, readFeatures } from './features.ts';
 
-const NONE: OciFeatures = { mountOptions: [], namespaces: [], idMappedMounts: false };
-const ALL: OciFeatures = { mountOptions: ['ro', 'rro'], namespaces: ['pid', 'user'], idMappedMounts: true };
+const NONE: OciFeatures = { mountOptions: [], namespaces: [], idMappedMounts: false, seccomp: true };
+const ALL: OciFeatures = {
+  mountOptions: ['ro', 'rro'],
+  namespaces: ['pid', 'user'],
+  idMappedMounts: true,
+  seccomp: true,
+};
 const KERNEL = { mountAttributes: true, userNamespaces: true };
 
 test.each<[string, unknown, OciFeatures]>([
@@ -21,6 +26,7 @@ test.each<[string, unknown, OciFeatures]>([
     ALL,
   ],
   ['switched off', { linux: { mountExtensions: { idmap: { enabled: false } } } }, NONE],
+  ['built without seccomp', { linux: { seccomp: { enabled: false } } }, { ...NONE, seccomp: false }],
   ['nothing', {}, NONE],
   ['no document', null, NONE],
   ['of another form', { mountOptions: 'rro', linux: [1], other: 2 }, NONE],
@@ -46,6 +52,12 @@ test.each<[string, Parameters<typeof abilitiesOf>, string[]]>([
   ['a kernel before 5.12', [ALL, { ...KERNEL, mountAttributes: false }], []],
   ['a runtime that could not be asked', [null, KERNEL], []],
 ])('what a handler can do: %s', (_, [features, kernel], expected) => {
-  const able = Object.entries(abilitiesOf(features, kernel)).filter(([, value]) => value);
+  const { seccomp, ...special } = abilitiesOf(features, kernel);
+  expect(seccomp).toBe(true);
+  const able = Object.entries(special).filter(([, value]) => value);
   expect(able.map(([name]) => name)).toEqual(expected);
+});
+
+test('a runtime that says it was built without seccomp is believed', () => {
+  expect(abilitiesOf({ ...ALL, seccomp: false }, KERNEL).seccomp).toBe(false);
 });

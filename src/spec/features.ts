@@ -5,6 +5,7 @@ export interface OciFeatures {
   mountOptions: string[];
   namespaces: string[];
   idMappedMounts: boolean;
+  seccomp: boolean;
 }
 
 /** Reads the document. What is not there, or is of another form, is not known by the runtime. */
@@ -14,6 +15,7 @@ export function readFeatures(document: unknown): OciFeatures {
     mountOptions: textsAt(document, 'mountOptions'),
     namespaces: textsAt(linux, 'namespaces'),
     idMappedMounts: objectAt(objectAt(linux, 'mountExtensions'), 'idmap')['enabled'] === true,
+    seccomp: objectAt(linux, 'seccomp')['enabled'] !== false,
   };
 }
 
@@ -25,6 +27,7 @@ export function abilitiesOf(features: OciFeatures | null, kernel: KernelAbilitie
     idMappedMounts,
     userNamespaces:
       idMappedMounts && kernel.userNamespaces && (features?.namespaces.includes('user') ?? false),
+    seccomp: features?.seccomp ?? true,
   };
 }
 

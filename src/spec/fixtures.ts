@@ -6,12 +6,14 @@ import type { Mount__Output } from '../gen/runtime/v1/Mount.ts';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.ts';
 import type { HostFacts, MountInfo } from '../lib/host-facts.ts';
 import type { ImageConfig } from '../lib/image-config.ts';
-import type { ContainerSpecInput, NamespaceRef, PauseSpecInput } from './input.ts';
+import type { Confinement, ContainerSpecInput, NamespaceRef, PauseSpecInput } from './input.ts';
 
 const POD_STATE = '/run/cristal/pods/web';
 
 export const NEW: NamespaceRef = { kind: 'new' };
 export const HOST: NamespaceRef = { kind: 'host' };
+
+export const UNCONFINED: Confinement = { seccomp: { kind: 'none' }, apparmor: null };
 
 export function pinned(name: string): NamespaceRef {
   return { kind: 'path', path: `${POD_STATE}/${name}` };
@@ -34,6 +36,9 @@ export function hostFacts(over: Partial<HostFacts> = {}): HostFacts {
     hugepageSizes: ['2MB'],
     apparmor: false,
     selinux: false,
+    seccomp: true,
+    kernelRelease: '6.1.0',
+    arch: 'x64',
     swap: true,
     hostname: 'node-1',
     kernel: { mountAttributes: true, userNamespaces: true },
@@ -187,6 +192,7 @@ export function containerInput(over: Partial<ContainerSpecInput> = {}): Containe
     },
     cgroupsPath: '/kubepods/pod1/c1',
     facts: hostFacts(),
+    confinement: UNCONFINED,
     privilegedWithoutHostDevices: false,
     privilegedAllDevicesAllowed: false,
     devices: [],
@@ -206,6 +212,7 @@ export function pauseInput(over: Partial<PauseSpecInput> = {}): PauseSpecInput {
     files: { resolvConf: `${POD_STATE}/resolv.conf`, shm: `${POD_STATE}/shm` },
     cgroupsPath: '/kubepods/pod1/p1',
     facts: hostFacts(),
+    confinement: UNCONFINED,
     ...over,
   };
 }

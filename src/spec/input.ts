@@ -3,6 +3,7 @@ import type { Device__Output } from '../gen/runtime/v1/Device.ts';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.ts';
 import type { HostDevice, HostFacts } from '../lib/host-facts.ts';
 import type { ImageConfig } from '../lib/image-config.ts';
+import type { SeccompFilter } from './seccomp/option.ts';
 
 /** Which namespace a process gets: the machine's, one of its own, or the one that is pinned at a path. */
 export type NamespaceRef = { kind: 'host' } | { kind: 'new' } | { kind: 'path'; path: string };
@@ -31,6 +32,13 @@ export interface DeviceOwner {
   gid: number | null;
 }
 
+/** The kernel's guards around a process. */
+export interface Confinement {
+  readonly seccomp: SeccompFilter;
+  /** The name of a profile that is in the kernel, null for none. */
+  readonly apparmor: string | null;
+}
+
 /** All that a container's spec depends on. Whoever builds it has done every lookup before. */
 export interface ContainerSpecInput {
   id: string;
@@ -45,6 +53,7 @@ export interface ContainerSpecInput {
   files: { hostname: string; hosts: string; resolvConf: string; shm: string };
   cgroupsPath: string;
   facts: HostFacts;
+  confinement: Confinement;
   privilegedWithoutHostDevices: boolean;
   privilegedAllDevicesAllowed: boolean;
   devices: FoundDevice[];
@@ -64,4 +73,5 @@ export interface PauseSpecInput {
   files: { resolvConf: string; shm: string };
   cgroupsPath: string;
   facts: HostFacts;
+  confinement: Confinement;
 }

@@ -23,6 +23,8 @@ export interface OciProcess {
   rlimits?: OciRlimit[];
   noNewPrivileges: boolean;
   oomScoreAdj?: number;
+  apparmorProfile?: string;
+  selinuxLabel?: string;
 }
 
 export interface OciUser {
@@ -60,6 +62,35 @@ export interface OciLinux {
   maskedPaths: string[];
   readonlyPaths: string[];
   rootfsPropagation?: 'rslave' | 'rshared';
+  seccomp?: OciSeccomp;
+  /** SELinux label of the files that the runtime mounts. */
+  mountLabel?: string;
+}
+
+/** config-linux.md, "Seccomp". Actions, operators and architectures have the names of libseccomp. */
+export interface OciSeccomp {
+  defaultAction: string;
+  defaultErrnoRet?: number;
+  architectures?: string[];
+  flags?: string[];
+  listenerPath?: string;
+  listenerMetadata?: string;
+  syscalls: OciSyscallRule[];
+}
+
+export interface OciSyscallRule {
+  names: string[];
+  action: string;
+  errnoRet?: number;
+  args?: OciSeccompArg[];
+}
+
+export interface OciSeccompArg {
+  index: number;
+  value: number;
+  /** What the masked value has to be, for SCMP_CMP_MASKED_EQ, whose `value` is the mask. */
+  valueTwo?: number;
+  op: string;
 }
 
 export interface OciNamespace {

@@ -1,4 +1,5 @@
 import { sandboxAnnotations, withAnnotations } from './annotations.ts';
+import { withAppArmor } from './apparmor.ts';
 import type { SpecOption } from './build.ts';
 import { buildSpec, EMPTY_SPEC } from './build.ts';
 import { withCgroupsPath } from './cgroups-path.ts';
@@ -10,6 +11,7 @@ import type { OciMount, OciSpec } from './oci.ts';
 import { withPathRules } from './paths.ts';
 import { withArgs, withNoNewPrivileges, withUser } from './process.ts';
 import { withOomScoreAdj } from './resources.ts';
+import { withSeccomp } from './seccomp/option.ts';
 
 /** The last to be killed when memory runs out but for the node's own daemons: with it the whole pod goes. */
 const OOM_SCORE_ADJ = -998;
@@ -33,6 +35,8 @@ export function buildPauseSpec(input: PauseSpecInput): OciSpec {
     withArgs(input.args),
     withUser(NOBODY),
     withNoNewPrivileges(true),
+    withSeccomp(input.confinement.seccomp, facts),
+    withAppArmor(input.confinement.apparmor),
 
     withNamespaces({ ...namespaces, pid: { kind: 'new' } }),
     withHostname(namespaces.uts, config.hostname),

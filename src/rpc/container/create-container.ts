@@ -133,8 +133,8 @@ async function create(needs: Needs, order: Order, { signal, stage }: Operation):
       throw during(`prepare snapshot of image ${image.id}`, innerFault(error));
     });
 
-  stage('look at mounts and users');
-  const machine = await gatherMachine(config, rootfs);
+  stage('look at mounts, users and security profiles');
+  const machine = await gatherMachine(needs, { config, rootfs, handler: runtime.name });
 
   stage('write the record to containerd');
   const { record, spec, labels } = draftContainer(needs, { ...order, id, runtime, snapshotter }, machine);

@@ -14,12 +14,13 @@ import { containerNamespaces } from '../../sandbox/namespaces.ts';
 import { pinsDir } from '../../sandbox/release.ts';
 import { cgroupsPath } from '../../spec/cgroups-path.ts';
 import { buildContainerSpec } from '../../spec/container.ts';
-import type { ContainerSpecInput, FoundDevice } from '../../spec/input.ts';
+import type { Confinement, ContainerSpecInput, FoundDevice } from '../../spec/input.ts';
 import type { OciSpec } from '../../spec/oci.ts';
 import { criSignal } from '../../spec/signal.ts';
 import { resolveUser } from '../../spec/user.ts';
 import type { ContainerRecord } from '../../store/containers.ts';
 import type { Sandbox } from '../../store/sandboxes.ts';
+import { containerConfinement } from '../confinement.ts';
 import { usesSystemd } from '../runtime-options.ts';
 import type { Services } from '../services.ts';
 
@@ -28,11 +29,20 @@ const MOUNT_SOURCE_MS = 10_000;
 
 export type DraftNeeds = Pick<
   Services,
-  'cgroupDriver' | 'config' | 'containerd' | 'containers' | 'facts' | 'paths' | 'sandboxes'
+  | 'abilities'
+  | 'apparmor'
+  | 'cgroupDriver'
+  | 'config'
+  | 'containerd'
+  | 'containers'
+  | 'facts'
+  | 'paths'
+  | 'sandboxes'
 >;
 
 /** What only the machine knows, read before anything is decided. */
 export interface Machine {
+  readonly confinement: Confinement;
   readonly passwd: string | null;
   readonly group: string | null;
   /** Each host path of the config's mounts to its real path. */
@@ -51,10 +61,14 @@ interface Draft {
 }
 
 /** Reads the image's user files straight from the layers, and resolves the sources of all mounts, side by side. */
-export async function gatherMachine(config: ContainerConfig, rootfs: Mount[]): Promise<Machine> {
+export async function gatherMachine(
+  needs: DraftNeeds,
+  { config, rootfs, handler }: { config: ContainerConfig; rootfs: Mount[]; handler: string },
+): Promise<Machine> {
   const paths = config.mounts.map(({ hostPath }) => hostPath).filter((path) => path !== '');
   const privileged = config.linux?.securityContext?.privileged ?? false;
-  const [devices, hostDevices, passwd, group, mounts, ...resolved] = await Promise.all([
+  const [confinement, devices, hostDevices, passwd, group, mounts, ...resolved] = await Promise.all([
+    containerConfinement(needs, config, handler),
     Promise.all(config.devices.map(async (device) => ({ device, ...(await devicesAt(device.hostPath)) }))),
     privileged ? readHostDevices() : [],
     readRootfsFile(rootfs, '/etc/passwd'),
@@ -63,7 +77,7 @@ export async function gatherMachine(config: ContainerConfig, rootfs: Mount[]): P
     ...paths.map((path) => resolveMountSource(path, MOUNT_SOURCE_MS)),
   ]);
   const mountSources = Object.fromEntries(paths.map((path, i) => [path, resolved[i] ?? path]));
-  return { passwd, group, mountSources, mounts, devices, hostDevices };
+  return { confinement, passwd, group, mountSources, mounts, devices, hostDevices };
 }
 
 /** Decides all that a container is: its record and its OCI spec. */
@@ -96,6 +110,7 @@ export function draftContainer(
     files: sandboxFiles(needs.paths.sandboxState(sandbox.id), sandbox.config),
     cgroupsPath: cgroups,
     facts: { ...needs.facts, mounts: machine.mounts, hostDevices: machine.hostDevices },
+    confinement: machine.confinement,
     privilegedWithoutHostDevices: runtime.privilegedWithoutHostDevices,
     privilegedAllDevicesAllowed: runtime.privilegedAllDevicesAllowed,
     devices: machine.devices,

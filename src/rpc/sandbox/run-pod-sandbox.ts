@@ -14,9 +14,11 @@ import { makeSandboxFiles, removeSandboxFiles } from '../../sandbox/files.ts';
 import { ownNamespaces, refuseUnsupported, sharesPids } from '../../sandbox/namespaces.ts';
 import { pauseRoot, startPause } from '../../sandbox/pause.ts';
 import { pinsDir, releaseSandbox } from '../../sandbox/release.ts';
+import type { Confinement } from '../../spec/input.ts';
 import { containersOf } from '../../store/containers.ts';
 import type { Sandbox, SandboxRecord } from '../../store/sandboxes.ts';
 import { sandboxName } from '../../store/sandboxes.ts';
+import { pauseConfinement } from '../confinement.ts';
 import type { Operation } from '../operations.ts';
 import { runtimeOptions } from '../runtime-options.ts';
 import type { Services } from '../services.ts';
@@ -28,6 +30,8 @@ import type { StopSandboxNeeds } from './stop-pod-sandbox.ts';
 type Needs = StopSandboxNeeds &
   Pick<
     Services,
+    | 'abilities'
+    | 'apparmor'
     | 'config'
     | 'cgroupDriver'
     | 'containerd'
@@ -101,6 +105,9 @@ async function run(
     sandboxes.put({ ...record, state: 'unknown', ips: [], pid: 0 });
   });
 
+  stage('look at security profiles');
+  const confinement = holder === 'pause' ? await pauseConfinement(needs, record) : null;
+
   stage('write intent');
   work.onFailure('status', () => sandboxes.forget(id));
   await sandboxes.saveStatus(id, { state: 'creating', ips: [], pid: 0 });
@@ -111,7 +118,7 @@ async function run(
   stage('record, files, namespaces and network');
   const [ips] = await allSettled<[string[], void, void]>([
     connectNamespaces(needs, record, { signal, stage }),
-    saveRecord(needs, record, { runtime, signal }),
+    saveRecord(needs, record, { runtime, confinement, signal }),
     makeSandboxFiles(stateDir, config, hostnameOf(needs, config)),
   ]);
 
@@ -153,10 +160,10 @@ async function connectNamespaces(
 async function saveRecord(
   needs: Needs,
   record: SandboxRecord,
-  { runtime, signal }: { runtime: NamedRuntime; signal: AbortSignal },
+  { signal, ...parts }: { runtime: NamedRuntime; confinement: Confinement | null; signal: AbortSignal },
 ): Promise<void> {
   try {
-    await needs.sandboxes.saveRecord(record, sandboxObject(needs, record, runtime), { signal });
+    await needs.sandboxes.saveRecord(record, sandboxObject(needs, record, parts), { signal });
   } catch (error) {
     throw during('write the record to containerd', error);
   }

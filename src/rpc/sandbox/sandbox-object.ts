@@ -7,6 +7,7 @@ import { pinsDir } from '../../sandbox/release.ts';
 import { sandboxAnnotations } from '../../spec/annotations.ts';
 import { EMPTY_SPEC } from '../../spec/build.ts';
 import { cgroupsPath } from '../../spec/cgroups-path.ts';
+import type { Confinement } from '../../spec/input.ts';
 import type { OciSpec } from '../../spec/oci.ts';
 import { buildPauseSpec } from '../../spec/pause.ts';
 import type { ObjectFields } from '../../store/record-store.ts';
@@ -19,9 +20,14 @@ type Needs = Pick<Services, 'cgroupDriver' | 'facts' | 'paths'>;
 /**
  * The containerd object that a sandbox is recorded on, with the labels of containerd's own CRI, so
  * that `ctr`, nerdctl and cAdvisor recognise it. Without a pause container its spec is only annotations.
+ * @param confinement that of the pause container, null without one.
  */
-export function sandboxObject(needs: Needs, record: SandboxRecord, runtime: NamedRuntime): ObjectFields {
-  const spec = record.holder === 'pause' ? pauseSpec(needs, record, runtime) : annotationsOnly(record);
+export function sandboxObject(
+  needs: Needs,
+  record: SandboxRecord,
+  { runtime, confinement }: { runtime: NamedRuntime; confinement: Confinement | null },
+): ObjectFields {
+  const spec = confinement ? pauseSpec(needs, record, { runtime, confinement }) : annotationsOnly(record);
   return {
     labels: { ...record.config.labels, 'io.cri-containerd.kind': 'sandbox' },
     image: '',
@@ -36,7 +42,11 @@ function annotationsOnly({ id, config }: SandboxRecord): OciSpec {
   return { ...EMPTY_SPEC, annotations: sandboxAnnotations({ id, config, imageName: '' }) };
 }
 
-function pauseSpec(needs: Needs, { id, config }: SandboxRecord, runtime: NamedRuntime): OciSpec {
+function pauseSpec(
+  needs: Needs,
+  { id, config }: SandboxRecord,
+  { runtime, confinement }: { runtime: NamedRuntime; confinement: Confinement },
+): OciSpec {
   const dir = needs.paths.sandboxState(id);
   const driver = usesSystemd(runtime, needs.cgroupDriver) ? 'systemd' : 'cgroupfs';
   return buildPauseSpec({
@@ -48,5 +58,6 @@ function pauseSpec(needs: Needs, { id, config }: SandboxRecord, runtime: NamedRu
     files: sandboxFiles(dir, config),
     cgroupsPath: cgroupsPath({ parent: config.linux?.cgroupParent ?? '', id, driver }),
     facts: needs.facts,
+    confinement,
   });
 }
