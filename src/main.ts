@@ -6,6 +6,8 @@ import type { ImageCommand } from './cli/image-commands.ts';
 import { runImageCommand } from './cli/image-commands.ts';
 import { imageStreams, withDockerLogin } from './cli/image-streams.ts';
 import { createLogger } from './cli/logger.ts';
+import type { TraceCommand } from './cli/trace-command.ts';
+import { traceText } from './cli/trace-command.ts';
 import type { Config } from './config/schema.ts';
 import { createContainerd } from './containerd/client.ts';
 import { connect } from './containerd/connection.ts';
@@ -15,18 +17,26 @@ import { mayStart, preflight } from './daemon/preflight.ts';
 import { recover } from './daemon/recover.ts';
 import { exists } from './host/files.ts';
 import { Fault, messageOf } from './lib/fault.ts';
+import { observe } from './observe/observe.ts';
 import { nameFrom, targetOf } from './rpc/call-target.ts';
 import { imageHandlers, runtimeHandlers } from './rpc/index.ts';
 import { listen } from './server/listen.ts';
+import { debugSocket } from './store/paths.ts';
 
 /** How long running calls may take to end after SIGTERM, in milliseconds. */
 const DRAIN_MS = 10_000;
+
+/** How wide output is that does not go to a terminal, in characters. */
+const PLAIN_WIDTH = 120;
 
 const command = parseCommand(process.argv.slice(2));
 switch (command.kind) {
   case 'print':
     (command.exitCode === 0 ? process.stdout : process.stderr).write(command.text);
     process.exitCode = command.exitCode;
+    break;
+  case 'trace':
+    await showTrace(command);
     break;
   case 'pull':
   case 'import':
@@ -52,6 +62,8 @@ async function serve(config: Config): Promise<void> {
     process.exitCode = 1;
     return;
   }
+  // Before recovery, which can be asked where it is, too.
+  await observe({ ...services, tracing: config.tracing, debugSocket: debugSocket(config) }, daemon);
   await services.containerd.namespaces.ensure(config.containerd.namespace);
   await services.images.dropStaleLeases();
   await services.images.store.load();
@@ -77,6 +89,18 @@ async function serve(config: Config): Promise<void> {
   services.containerEvents[Symbol.dispose]();
   // Work whose caller has left is waited for too; what is cut off is rolled back at the next start.
   await Promise.all([server.drain(DRAIN_MS), Promise.race([services.operations.idle(), sleep(DRAIN_MS)])]);
+}
+
+/** Prints what the running daemon says of its calls. */
+async function showTrace(wish: TraceCommand): Promise<void> {
+  const { stdout } = process;
+  const screen = { width: stdout.columns || PLAIN_WIDTH, colours: stdout.isTTY };
+  try {
+    stdout.write(await traceText(wish, screen));
+  } catch (error) {
+    process.stderr.write(`cristal: ${messageOf(error)}\n`);
+    process.exitCode = 1;
+  }
 }
 
 /** Does something with containerd's images, without the daemon. */

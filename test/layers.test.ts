@@ -8,7 +8,7 @@ const src = resolve(import.meta.dirname, '../src');
 const layers = [
   ['lib'],
   ['spec', 'image', 'containerd', 'host'],
-  ['store', 'io', 'registry', 'sandbox'],
+  ['store', 'io', 'registry', 'sandbox', 'observe'],
   ['container'],
   ['streaming', 'daemon'],
   ['rpc'],

@@ -9,11 +9,14 @@ import { messageOf } from '../lib/fault.ts';
 import { helpText, versionText } from './help.ts';
 import type { Given, ImageWish } from './image-command-line.ts';
 import { parseImageWish, pullOptions } from './image-command-line.ts';
+import type { TraceWish } from './trace-command-line.ts';
+import { parseTraceWish, traceOptions } from './trace-command-line.ts';
 
 /** What the command line asks for, ready to be done. */
 export type Command =
   | { kind: 'daemon'; config: Config; sources: Sources }
   | (ImageWish & { config: Config })
+  | (TraceWish & { config: Config })
   /** Nothing to do but to say so: on stdout when `exitCode` is 0, else on stderr. */
   | { kind: 'print'; text: string; exitCode: number };
 
@@ -34,6 +37,14 @@ export function parseCommand(argv: readonly string[]): Command {
   const pullOnly = pullOptions.find(({ name }) => given[name] !== undefined);
   if (verb !== 'images pull' && pullOnly !== undefined) {
     return usageError(`--${pullOnly.name} is for images pull alone`);
+  }
+  const traceOnly = traceOptions.find(({ name }) => given[name] !== undefined);
+  if (words[0] !== 'trace' && traceOnly !== undefined)
+    return usageError(`--${traceOnly.name} is for trace alone`);
+  if (words[0] === 'trace') {
+    const wish = parseTraceWish(given, words.slice(1));
+    if (typeof wish === 'string') return usageError(wish);
+    return withSettings(given, (config) => ({ ...wish, config }));
   }
   if (words[0] === 'images') return imageCommand(given, words[1] ?? '', operands);
   switch (verb) {
@@ -65,7 +76,8 @@ function splitArguments(argv: readonly string[]): { given: Given; words: string[
     help: { type: 'boolean', short: 'h' },
     version: { type: 'boolean', short: 'v' },
   };
-  for (const { name, takes } of pullOptions) options[name] = { type: takes === '' ? 'boolean' : 'string' };
+  for (const { name, takes } of [...pullOptions, ...traceOptions])
+    options[name] = { type: takes === '' ? 'boolean' : 'string' };
   for (const { name, repeated } of flags) options[name] = { type: 'string', multiple: repeated };
   try {
     const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });

@@ -3,6 +3,7 @@ import { flags } from '../config/flags.ts';
 import { DEFAULT_CONFIG_FILE } from '../config/read.ts';
 import { wrap } from '../config/wrap.ts';
 import { pullOptions } from './image-command-line.ts';
+import { traceOptions } from './trace-command-line.ts';
 
 const WIDTH = 100;
 /** Where the right column begins. */
@@ -25,9 +26,14 @@ export function helpText(): string {
     ),
     entry('cristal images export REF... FILE', 'Save images as an archive, which docker and ctr read too.'),
     ' '.repeat(INDENT) + 'For FILE, - is standard input or output.',
+    entry('cristal trace', 'List the latest calls of the running daemon, and the slowest of each kind.'),
+    entry('cristal trace ID', 'Show where the time of a call went, stage by stage.'),
     '',
     'Options of images pull:',
     ...pullOptions.map(({ name, takes, doc }) => entry(`--${name} ${takes}`.trimEnd(), doc)),
+    '',
+    'Options of trace:',
+    ...traceOptions.map(({ name, takes, doc }) => entry(`--${name} ${takes}`.trimEnd(), doc)),
     '',
     'Options, which outrank the file:',
     entry('--config FILE', `Read settings from FILE. Default: ${DEFAULT_CONFIG_FILE}, if it is there.`),

@@ -7,6 +7,7 @@ import type { Secrets } from './login.ts';
 import { authFrom } from './login.ts';
 import type { ProgressStream } from './show-progress.ts';
 import { showProgress } from './show-progress.ts';
+import { renderTable } from './table.ts';
 
 /** The commands that work on containerd's images without the daemon. */
 export type ImageCommand = Extract<Command, { kind: ImageWish['kind'] }>;
@@ -71,16 +72,6 @@ export function imageTable(images: readonly Image[]): string {
     const names = repoTags.length > 0 ? repoTags : [repoDigests[0] ?? '-'];
     return names.map((name) => [name, id.slice(7, 19), formatBytes(size), pinned ? 'pinned' : '']);
   });
-  const table = [['NAME', 'ID', 'SIZE', ''], ...rows.toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1))];
-  const width = (place: number) => Math.max(...table.map((row) => row[place]?.length ?? 0));
-  const widths = [width(0), width(1), width(2)];
-  return table
-    .map(
-      (row) =>
-        `${row
-          .map((cell, place) => cell.padEnd(widths[place] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
+  const sorted = rows.toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1));
+  return renderTable([['NAME', 'ID', 'SIZE', ''], ...sorted]);
 }

@@ -45,6 +45,17 @@ export function socketPath(doc: string): Field<string> {
   };
 }
 
+/** A socket that may be left out, or be where it is by default. */
+export function autoSocketPath(doc: string): Field<string> {
+  const path = socketPath(doc);
+  return {
+    doc,
+    expects: `"auto", "" for none, or ${path.expects}`,
+    example: null,
+    read: (raw) => (raw === 'auto' || raw === '' ? raw : path.read(raw)),
+  };
+}
+
 export function ipAddress(doc: string): Field<string> {
   return {
     doc,

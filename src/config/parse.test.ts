@@ -70,6 +70,10 @@ tls = "files"
 tls_cert_file = "/tls/cert.pem"
 tls_key_file = "/tls/key.pem"
 client_ca_file = "/tls/ca.pem"
+[tracing]
+latest = 10
+slowest = 0
+debug_socket = "unix:///d.sock"
 [runtimes.kata]
 type = "io.containerd.kata.v2"
 binary = "/bin/kata"
@@ -109,6 +113,7 @@ privileged_all_devices_allowed = true
       tlsKeyFile: '/tls/key.pem',
       clientCaFile: '/tls/ca.pem',
     },
+    tracing: { latest: 10, slowest: 0, debugSocket: '/d.sock' },
     cgroupDriver: 'systemd',
     maxLogLineBytes: 4096,
     execDrainMs: 0,
@@ -171,6 +176,7 @@ it.each([
   ['containerd.address = {}', 'found a table'],
   ['streaming.address = "localhost"', 'expected an IPv4 or IPv6 address, found the string "localhost"'],
   ['streaming.port = 65536', 'from 0 to 65535'],
+  ['tracing.debug_socket = "run"', 'expected "auto", "" for none, or an absolute path of a unix socket'],
   ['streaming.tls = true', 'expected one of "off", "generated", "files", found true'],
   [
     '[streaming]\ntls_key_file = "/k"\ntls = "files"',

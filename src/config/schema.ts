@@ -11,6 +11,7 @@ export interface Config {
   cni: CniConfig;
   images: ImagesConfig;
   streaming: StreamingConfig;
+  tracing: TracingConfig;
   cgroupDriver: CgroupDriver;
   /** Longer lines of output are split into partial ones, in bytes. */
   maxLogLineBytes: number;
@@ -79,6 +80,16 @@ export interface StreamingConfig {
   clientCaFile: string;
 }
 
+/** Where the time of calls goes. */
+export interface TracingConfig {
+  /** How many calls that have ended are kept, and as many again of those that only read. */
+  latest: number;
+  /** How many of the slowest calls of each RPC are kept besides. */
+  slowest: number;
+  /** The socket of `cristal trace`: a path, empty for none, or "auto" for debug.sock in `state`. */
+  debugSocket: string;
+}
+
 export interface RuntimeHandler {
   /** containerd's name of the shim, such as io.containerd.runc.v2. */
   type: string;
@@ -145,6 +156,7 @@ export function defaultConfig(): Config {
       tlsKeyFile: '',
       clientCaFile: '',
     },
+    tracing: { latest: 256, slowest: 5, debugSocket: 'auto' },
     cgroupDriver: 'auto',
     maxLogLineBytes: 16_384,
     execDrainMs: 2_000,

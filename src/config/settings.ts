@@ -1,6 +1,7 @@
 import type { Fields } from './fields.ts';
 import {
   absolutePath,
+  autoSocketPath,
   flag,
   integer,
   ipAddress,
@@ -19,9 +20,10 @@ import type {
   ImagesConfig,
   RuntimeHandler,
   StreamingConfig,
+  TracingConfig,
 } from './schema.ts';
 
-type TopLevel = Omit<Config, 'containerd' | 'cni' | 'images' | 'streaming' | 'runtimes'>;
+type TopLevel = Omit<Config, 'containerd' | 'cni' | 'images' | 'streaming' | 'tracing' | 'runtimes'>;
 
 /** A RuntimeClass names its handler by an RFC 1123 label. */
 export const HANDLER_NAME = {
@@ -154,6 +156,18 @@ export const streamingFields: Fields<StreamingConfig> = {
   ),
 };
 
+export const tracingFields: Fields<TracingConfig> = {
+  latest: integer(
+    'How many calls that have ended are kept in memory with all of their stages, and as many again of those that only read.',
+    1,
+    100_000,
+  ),
+  slowest: integer('How many of the slowest calls of each kind are kept besides.', 0, 1_000),
+  debugSocket: autoSocketPath(
+    'The unix socket, for root alone, that `cristal trace` asks. "auto" is debug.sock in the state directory.',
+  ),
+};
+
 export const runtimeFields: Fields<RuntimeHandler> = {
   type: text('Name of the shim, as containerd has it.', NON_EMPTY),
   binary: optionalPath('Path of the OCI runtime. Empty: runc, found by the shim in its PATH.'),
@@ -176,6 +190,7 @@ export const tables = {
   cni: cniFields,
   images: imagesFields,
   streaming: streamingFields,
+  tracing: tracingFields,
 } as const;
 
 /** One line about each table, for the printed default file and the reference. */
@@ -184,6 +199,7 @@ export const tableDocs: Record<keyof typeof tables | 'runtimes', string> = {
   cni: 'Pod networks.',
   images: 'Pulling images.',
   streaming: 'The server of exec, attach and port-forward sessions.',
+  tracing: 'Where the time of every call goes, and who may see it.',
   runtimes:
     'One table per runtime handler, by the name that a RuntimeClass gives it. "runc" is always there; a table of that name changes it.',
 };

@@ -1,5 +1,6 @@
 import { chmod, lstat, rename, unlink } from 'node:fs/promises';
 import net from 'node:net';
+import { Fault } from '../lib/fault.ts';
 
 /** Which file a path means right now. Two files never share it while both exist. */
 export interface FileIdentity {
@@ -27,6 +28,19 @@ export function isLiveSocket(path: string): Promise<boolean> {
   // A full backlog also means that there is a server, if a busy one.
   socket.once('error', (error) => resolve(isErrno(error, 'EAGAIN')));
   return promise.finally(() => socket.destroy());
+}
+
+/** Throws `failed_precondition` if somebody listens there, or if it is no socket. `setting` says what to change. */
+export async function refuseIfTaken(address: string, setting: string): Promise<void> {
+  const found = await identify(address);
+  if (!found) return;
+  if (!found.isSocket) throw new Fault('failed_precondition', `${address} is there and is not a socket`);
+  if (await isLiveSocket(address)) {
+    throw new Fault(
+      'failed_precondition',
+      `another server listens on ${address}: stop it, or choose another \`${setting}\``,
+    );
+  }
 }
 
 /** Gives a bound socket its mode and then its public name, replacing what had that name. */

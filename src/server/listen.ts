@@ -2,9 +2,9 @@ import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc
 import { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js';
 import type { ImageServiceHandlers } from '../gen/runtime/v1/ImageService.ts';
 import type { RuntimeServiceHandlers } from '../gen/runtime/v1/RuntimeService.ts';
-import { identify, isLiveSocket, publishSocket, removeFile, removeIfSame } from '../host/socket-file.ts';
+import { publishSocket, refuseIfTaken, removeFile, removeIfSame } from '../host/socket-file.ts';
 import type { Handler, ServiceHandlers, StreamHandler } from '../lib/call.ts';
-import { during, Fault } from '../lib/fault.ts';
+import { during } from '../lib/fault.ts';
 import type { Edge } from './call-trace.ts';
 import { cri } from './proto.ts';
 import { serverStream } from './stream.ts';
@@ -37,7 +37,7 @@ const SOCKET_MODE = 0o660;
  * somebody listens there, or if the path is something else than a socket.
  */
 export async function listen({ address, runtime, image, ...edge }: ListenOptions): Promise<Server> {
-  await refuseIfTaken(address);
+  await refuseIfTaken(address, 'listen');
 
   const server = new GrpcServer({
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
@@ -59,18 +59,6 @@ export async function listen({ address, runtime, image, ...edge }: ListenOptions
   } catch (error) {
     server.forceShutdown();
     throw during(`listen on ${address}`, error);
-  }
-}
-
-async function refuseIfTaken(address: string): Promise<void> {
-  const found = await identify(address);
-  if (!found) return;
-  if (!found.isSocket) throw new Fault('failed_precondition', `${address} is there and is not a socket`);
-  if (await isLiveSocket(address)) {
-    throw new Fault(
-      'failed_precondition',
-      `another server listens on ${address}: stop it, or choose another \`listen\``,
-    );
   }
 }
 

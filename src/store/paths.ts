@@ -14,6 +14,12 @@ export interface Paths {
   readonly cniCache: string;
 }
 
+/** The socket that tells what the daemon does, null when there is to be none. */
+export function debugSocket({ state, tracing }: Pick<Config, 'state' | 'tracing'>): string | null {
+  if (tracing.debugSocket === '') return null;
+  return tracing.debugSocket === 'auto' ? `${state}/debug.sock` : tracing.debugSocket;
+}
+
 export function createPaths({ root, state }: Pick<Config, 'root' | 'state'>): Paths {
   return {
     sandboxState: (id) => `${state}/sandboxes/${id}`,
