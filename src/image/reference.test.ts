@@ -19,6 +19,8 @@ test.each([
   ['registry.k8s.io/pause:3.10.1', 'registry.k8s.io/pause:3.10.1'],
   ['REGISTRY/app', 'REGISTRY/app:latest'],
   [`busybox@${digest}`, `docker.io/library/busybox@${digest}`],
+  [`busybox:1.36@${digest}`, `docker.io/library/busybox:1.36@${digest}`],
+  [`[fd00::1]:5000/app@${digest}`, `[fd00::1]:5000/app@${digest}`],
   [`example.test/a__b-c.d:T_1@${digest}`, `example.test/a__b-c.d:T_1@${digest}`],
 ])('%s is %s', (text, full) => {
   const reference = parseReference(text);
@@ -50,6 +52,8 @@ test.each([
   ['[::1/a', '"[::1" is not a valid registry host'],
   ['https://example.test/a', '"https:" is not a valid registry host'],
   [`example.test/${'a'.repeat(260)}`, 'over 255 characters'],
+  ['[::1]:x/a', '"[::1]:x" is not a valid registry host'],
+  ['f'.repeat(64), 'it is an image id'],
   ['a b', 'repository part "a b" is not valid'],
 ])('%j is refused: %s', (text, part) => {
   expect(() => parseReference(text)).toThrow(part);

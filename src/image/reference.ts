@@ -25,6 +25,7 @@ export function parseReference(text: string): Reference {
   const refuse = (why: string) =>
     new Fault('invalid_argument', `image reference ${JSON.stringify(text)}: ${why}`);
   if (text === '') throw refuse('it is empty');
+  if (/^[0-9a-f]{64}$/.test(text)) throw refuse('it is an image id, which no registry knows');
 
   const at = text.indexOf('@');
   const digest = at === -1 ? null : text.slice(at + 1);

@@ -16,34 +16,44 @@ export interface Pace {
   minRate: number;
 }
 
+/** The window moves in so many steps: it is never judged by a beginning or an end that nobody chose. */
+const STEPS = 20;
+
 export function startStallGuard(what: string, { ms, minRate }: Pace, parent: AbortSignal): StallGuard {
   const stalled = new AbortController();
   const enough = Math.max(1, (minRate * ms) / 1000);
+  /** What came in each of the last steps, oldest first. */
+  const steps: number[] = [];
   let received = 0;
   let watched = 0;
   let timer: NodeJS.Timeout | null = null;
 
-  const giveUp = () => {
-    const rate = received === 0 ? 'no data' : `under ${minRate} bytes a second`;
-    stalled.abort(new Fault('unavailable', `RegistryUnavailable: ${what}: ${rate} for ${ms / 1000} s`));
-  };
   const stop = () => {
-    if (timer !== null) clearTimeout(timer);
+    if (timer !== null) clearInterval(timer);
     timer = null;
+  };
+  const step = () => {
+    steps.push(received);
+    received = 0;
+    if (steps.length < STEPS) return;
+    const all = steps.reduce((sum, bytes) => sum + bytes, 0);
+    steps.shift();
+    if (all >= enough) return;
+    stop();
+    const rate = all === 0 ? 'no data' : `under ${minRate} bytes a second`;
+    stalled.abort(new Fault('unavailable', `RegistryUnavailable: ${what}: ${rate} for ${ms / 1000} s`));
   };
 
   return {
     signal: AbortSignal.any([parent, stalled.signal]),
     progress(bytes) {
       received += bytes;
-      if (received < enough) return;
-      received = 0;
-      timer?.refresh();
     },
     async watch(work) {
       if (watched++ === 0) {
+        steps.splice(0);
         received = 0;
-        timer = setTimeout(giveUp, ms);
+        timer = setInterval(step, ms / STEPS);
       }
       try {
         return await work();

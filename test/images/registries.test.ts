@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -202,6 +203,98 @@ describe.each(containerdVersions)('registries that misbehave, on containerd %s',
       setMirrors('lying.invalid', [liar, honest]);
       await using service = newService();
       expect((await pull(service, 'lying.invalid/app')).id).toBe(image.configDigest);
+    });
+
+    test.each([
+      ['too few', 'unavailable', (data: Buffer) => data.subarray(0, 900), 'ended too early'],
+      ['too many', 'data_loss', (data: Buffer) => Buffer.concat([data, data]), 'sent more than its'],
+    ])('%s bytes with a length to match never become an image', async (name, code, change, words) => {
+      const image = await imageOf(`length ${name}`);
+      const [layer = ''] = image.diffIds;
+      let asked = 0;
+      const host = await serve((request, response) => {
+        if (objectOf(request) !== layer) return answer(image, request, response);
+        asked++;
+        const data = change(image.blobs.get(layer) ?? Buffer.alloc(0));
+        // What is asked for again from its end on is not there.
+        const start = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
+        const rest = data.subarray(start);
+        response.writeHead(start > 0 ? 206 : 200, { 'content-length': rest.length }).end(rest);
+      });
+      await using service = newService();
+      await expect(pull(service, `${host}/length`)).rejects.toMatchObject({
+        code,
+        message: expect.stringContaining(words) as string,
+      });
+      expect(asked).toBeLessThan(6);
+      expect(await containerd.leases.list()).toEqual([]);
+    });
+
+    test('a server that goes on elsewhere than asked is left for the next', async () => {
+      const image = await imageOf('elsewhere', 3_000_000);
+      const [layer = ''] = image.diffIds;
+      const data = image.blobs.get(layer) ?? Buffer.alloc(0);
+      const odd = await serve((request, response) => {
+        if (objectOf(request) !== layer) return answer(image, request, response);
+        if (request.headers.range === undefined) {
+          response.writeHead(200, { 'content-length': data.length });
+          return void response.write(data.subarray(0, 2_000_000), () =>
+            setTimeout(() => response.destroy(), 100),
+          );
+        }
+        const headers = { 'content-range': `bytes 2999999-${data.length - 1}/${data.length}` };
+        response.writeHead(206, headers).end(data.subarray(2_999_999));
+      });
+      const good = await serve((request, response) => answer(image, request, response));
+      setMirrors('elsewhere.invalid', [odd, good]);
+      await using service = newService();
+      expect((await pull(service, 'elsewhere.invalid/app')).id).toBe(image.configDigest);
+    });
+
+    test('a manifest with other bytes than its digest says is not taken', async () => {
+      const image = await imageOf('forged manifest');
+      const data = Buffer.concat([image.blobs.get(image.target.digest) ?? Buffer.alloc(0), Buffer.from(' ')]);
+      const liar = await serve((request, response) => {
+        if (objectOf(request) !== image.target.digest) return answer(image, request, response);
+        response.writeHead(200, { 'content-type': image.target.mediaType }).end(data);
+      });
+      await using service = newService();
+      const digest = `${liar}/forged@${image.target.digest}`;
+      await expect(pull(service, `${liar}/forged`)).rejects.toThrow('sent other bytes than asked for');
+      await expect(pull(service, digest)).rejects.toThrow(/answered sha256:\w+ when asked for sha256:/);
+      const honest = await serve((request, response) => answer(image, request, response));
+      setMirrors('forged.invalid', [liar, honest]);
+      expect((await pull(service, 'forged.invalid/app')).id).toBe(image.configDigest);
+    });
+
+    test('endless redirects of a layer end, and so do those of a mirror before the next', async () => {
+      const image = await imageOf('redirects');
+      let hops = 0;
+      const lost = await serve((request, response) => {
+        if (objectOf(request) !== image.diffIds[0]) return answer(image, request, response);
+        hops++;
+        response.writeHead(307, { location: `http://${request.headers.host}${request.url}` }).end();
+      });
+      await using service = newService();
+      await expect(pull(service, `${lost}/lost`)).rejects.toThrow('over 10 redirects');
+      expect(hops).toBeLessThan(50);
+      const good = await serve((request, response) => answer(image, request, response));
+      setMirrors('lost.invalid', [lost, good]);
+      expect((await pull(service, 'lost.invalid/app')).id).toBe(image.configDigest);
+    });
+
+    test('a registry on an IPv6 host is one like any other', async () => {
+      const image = await imageOf('six');
+      const server = createServer((request, response) => answer(image, request, response));
+      servers.push(server);
+      await new Promise<void>((resolve) => server.listen(0, '::1', resolve));
+      const host = `[::1]:${(server.address() as AddressInfo).port}`;
+      await using service = newService();
+      const pulled = await pull(service, `${host}/six:1@${image.target.digest}`);
+      expect(pulled.repoDigests).toEqual([`${host}/six@${image.target.digest}`]);
+      // Its directory is named as that of any host.
+      setMirrors(host, ['127.0.0.1:1']);
+      await expect(pull(service, `${host}/six:2`)).rejects.toThrow('127.0.0.1:1: connect ECONNREFUSED');
     });
 
     test('a download below the minimum rate ends, though something comes', async () => {
