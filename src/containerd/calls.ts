@@ -141,17 +141,26 @@ export function callFault(to: Endpoint, error: unknown, signal?: AbortSignal): F
   if (error instanceof Fault) return error;
   if (!isServiceError(error)) return new Fault('internal', messageOf(error), { cause: error });
   if (error.code === status.CANCELLED && signal?.aborted) return abortFault(signal);
+  return statusFault(to, error, { cause: error });
+}
+
+/** A status that is not OK. */
+export function statusFault(
+  to: Endpoint,
+  { code: number, details }: { code: number; details: string },
+  options?: ErrorOptions,
+): Fault {
   // grpc-js speaks of "no connection" without saying to what.
-  const message =
-    error.code === status.UNAVAILABLE ? `containerd at ${to.address}: ${error.details}` : error.details;
-  return new Fault(codeFrom(error.code), message, { cause: error });
+  const code = codeFrom(number);
+  const message = code === 'unavailable' ? `containerd at ${to.address}: ${details}` : details;
+  return new Fault(code, message, options);
 }
 
 function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error;
 }
 
-function codeFrom(code: status): FaultCode {
+function codeFrom(code: number): FaultCode {
   const name = status[code] as keyof typeof status | undefined;
   return name === undefined || name === 'OK' ? 'unknown' : (name.toLowerCase() as FaultCode);
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type {
@@ -208,12 +209,71 @@ describe('duplex', () => {
     await expect(attempt).rejects.toMatchObject({ code: 'resource_exhausted', message: 'disk full' });
   });
 
-  test('sending on a call that is over fails with its error', async () => {
+  test('a call that is over takes no more requests', async () => {
     await serveDuplex(content, 'Write', (call) => {
-      call.emit('error', { code: status.ABORTED, details: 'no more' });
+      call.emit('error', { code: status.ABORTED, details: 'no more: ü' });
     });
     const call = connection.duplex(content.Write);
-    await expect(call.responses[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'aborted' });
-    await expect(call.send({})).rejects.toMatchObject({ code: 'aborted', message: 'no more' });
+    const responses = call.responses[Symbol.asyncIterator]();
+    await expect(responses.next()).rejects.toMatchObject({ code: 'aborted', message: 'no more: ü' });
+    call.send({});
+    expect(await responses.next()).toEqual({ done: true, value: undefined });
+  });
+
+  test('the bytes arrive as they were, with the namespace and the lease', async () => {
+    const received: Buffer[] = [];
+    const seen: Metadata[] = [];
+    await serveDuplex(content, 'Write', (call) => {
+      seen.push(call.metadata);
+      call.on('data', ({ data }: { data: Buffer }) => {
+        received.push(data);
+        call.write({});
+      });
+      call.on('end', () => call.end());
+    });
+    const blob = randomBytes(3_000_000);
+    const writer = await createContent(connection).writer({
+      ref: 'r',
+      total: 0,
+      expected: '',
+      lease: 'mine',
+    });
+    const chunk = Buffer.alloc(70_001);
+    for (let start = 0; start < blob.length; start += chunk.length) {
+      blob.copy(chunk, 0, start);
+      await writer.write(chunk.subarray(0, blob.length - start));
+    }
+    expect(writer.offset).toBe(blob.length);
+    await writer.commit({});
+    expect(Buffer.concat(received).equals(blob)).toBe(true);
+    expect(seen.map((metadata) => metadata.get('containerd-namespace'))).toEqual([['k8s.io']]);
+    expect(seen.map((metadata) => metadata.get('containerd-lease'))).toEqual([['mine']]);
+  });
+
+  test('nobody at the socket: unavailable, and the message names it', async () => {
+    const attempt = createContent(connection).writer({ ref: 'r', total: 0, expected: '' });
+    await expect(attempt).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining(address) as string,
+    });
+  });
+
+  test('a server that dies ends the responses as unavailable', async () => {
+    await serveDuplex(content, 'Write', (call) => void call.once('data', () => server.forceShutdown()));
+    const attempt = createContent(connection).writer({ ref: 'r', total: 0, expected: '' });
+    await expect(attempt).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
+  test('the signal cancels the call, here and at the server', async () => {
+    const cancelled = Promise.withResolvers<void>();
+    const stop = new AbortController();
+    await serveDuplex(content, 'Write', (call) => {
+      call.on('cancelled', () => cancelled.resolve());
+      call.once('data', () => stop.abort());
+    });
+    const options = { signal: stop.signal };
+    const attempt = createContent(connection).writer({ ref: 'r', total: 0, expected: '' }, options);
+    await expect(attempt).rejects.toMatchObject({ code: 'cancelled' });
+    await cancelled.promise;
   });
 });

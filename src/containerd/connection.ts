@@ -2,8 +2,8 @@ import { Client, connectivityState, credentials } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { CallOptions, Endpoint, Method } from './calls.ts';
 import { callServerStream, callUnary } from './calls.ts';
-import type { Duplex } from './duplex.ts';
-import { callDuplex } from './duplex.ts';
+import type { Duplex, DuplexOptions } from './duplex.ts';
+import { callDuplex, PING } from './duplex.ts';
 
 export type { CallOptions, Method } from './calls.ts';
 
@@ -22,7 +22,8 @@ export interface Connection extends Disposable {
     request: NoInfer<Req>,
     options?: CallOptions,
   ): AsyncIterable<Res>;
-  duplex<Req, Res>(method: Method<Req, Res>, options?: CallOptions): Duplex<Req, Res>;
+  /** Has a connection of its own. */
+  duplex<Req, Res>(method: Method<Req, Res>, options?: DuplexOptions): Duplex<Req, Res>;
 }
 
 /** Both ways, as containerd's own limit. */
@@ -34,10 +35,8 @@ const channelOptions = {
   // The peer is on this machine: trying often costs nothing, and a restart is noticed at once.
   'grpc.initial_reconnect_backoff_ms': 50,
   'grpc.max_reconnect_backoff_ms': 100,
-  // Finds a containerd that hangs; one that died closes the socket. containerd keeps to the defaults
-  // of grpc-go, which hangs up on a client that pings more often than every five minutes.
-  'grpc.keepalive_time_ms': 310_000,
-  'grpc.keepalive_timeout_ms': 20_000,
+  'grpc.keepalive_time_ms': PING.everyMs,
+  'grpc.keepalive_timeout_ms': PING.timeoutMs,
   'grpc.keepalive_permit_without_calls': 0,
 };
 

@@ -1,7 +1,9 @@
 import type { WriteContentRequest } from '../gen/containerd/services/content/v1/WriteContentRequest.ts';
 import type { WriteContentResponse__Output } from '../gen/containerd/services/content/v1/WriteContentResponse.ts';
 import { Fault, isCode } from '../lib/fault.ts';
+import { freeBuffer } from '../lib/free-buffer.ts';
 import type { CallOptions, Connection } from './connection.ts';
+import type { BytesField } from './grpc-frames.ts';
 import { api } from './proto.ts';
 
 /** What a new blob will be. */
@@ -19,9 +21,9 @@ export interface NewContent {
 
 /** Fills one ingest. One call at a time. */
 export interface Writer extends AsyncDisposable {
-  /** Bytes that containerd has or is being sent: at first those of an earlier, broken try. */
+  /** Bytes that containerd has or will be sent: at first those of an earlier, broken try. */
   readonly offset: number;
-  /** May return while containerd still writes; a failure of that is told by a later call. */
+  /** Copies the chunk, and may return before containerd has it; a failure of that is told by a later call. */
   write(chunk: Uint8Array): Promise<void>;
   /** Checks size and digest and makes the blob. A blob that is there already is a success. */
   commit(labels: Record<string, string>): Promise<void>;
@@ -29,14 +31,14 @@ export interface Writer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Well below what one message may have. */
-const CHUNK_BYTES = 1024 * 1024;
+/** The number of `data` in WriteContentRequest. */
+const DATA_FIELD = 6;
+
+/** One message to containerd carries about so many bytes: small ones cost calls, large ones memory. */
+const PIECE_BYTES = 256 * 1024;
 
 /** So many messages may be unanswered. More than one, or the line is idle while containerd writes. */
-const WINDOW = 8;
-
-/** How many chunks, each of up to a MiB, a writer may still read from after `write` has returned. */
-export const HELD_CHUNKS = WINDOW;
+const WINDOW = 4;
 
 /** A containerd that does not answer to the end of a stream is left after this time. */
 const CLOSE_MS = 2_000;
@@ -63,12 +65,41 @@ export async function openWriter(
     return answer.value;
   };
   /** Answers come in the order of requests. A request that cannot be sent ends them. */
-  const exchange = (request: WriteContentRequest): Promise<WriteContentResponse__Output> => {
-    call.send(request).catch(() => {});
+  const exchange = (
+    request: WriteContentRequest,
+    tail?: BytesField,
+  ): Promise<WriteContentResponse__Output> => {
+    call.send(request, tail);
     return nextAnswer();
   };
 
+  const first = await exchange({ action: 'STAT', ref, total, expected });
+  let sent = Number(first.offset);
+  let piece: Buffer | null = null;
+  let filled = 0;
+  // Used in turn, because fresh ones would be garbage faster than it is collected.
+  const spare: Buffer[] = [];
+  const unanswered: Promise<unknown>[] = [];
+
+  const sendPiece = (): void => {
+    if (piece === null) return;
+    const full = piece;
+    const bytes = full.subarray(0, filled);
+    const answer = exchange({ action: 'WRITE', ref, offset: sent }, { field: DATA_FIELD, bytes });
+    const free = answer.then(() => spare.push(full));
+    // It is awaited later, and whoever closes without that has a failure of its own.
+    free.catch(() => {});
+    unanswered.push(free);
+    sent += filled;
+    piece = null;
+    filled = 0;
+  };
+  const waitFor = async (most: number): Promise<void> => {
+    while (unanswered.length > most) await unanswered.shift();
+  };
+
   const close = async (): Promise<void> => {
+    sendPiece();
     call.end();
     const timer = setTimeout(() => call.cancel(), CLOSE_MS);
     try {
@@ -77,38 +108,34 @@ export async function openWriter(
       // The call has failed, and whoever wrote has been told. Either way it is closed.
     } finally {
       clearTimeout(timer);
+      for (const unused of spare.splice(0)) freeBuffer(unused);
     }
-  };
-
-  const first = await exchange({ action: 'STAT', ref, total, expected });
-  let offset = Number(first.offset);
-  const unanswered: Promise<unknown>[] = [];
-  const waitFor = async (most: number): Promise<void> => {
-    while (unanswered.length > most) await unanswered.shift();
   };
 
   return {
     get offset() {
-      return offset;
+      return sent + filled;
     },
 
     async write(chunk) {
-      for (let start = 0; start < chunk.length; start += CHUNK_BYTES) {
-        const data = chunk.subarray(start, start + CHUNK_BYTES);
-        const answer = exchange({ action: 'WRITE', ref, offset, data });
-        // It is awaited later, and whoever closes without that has a failure of its own.
-        answer.catch(() => {});
-        unanswered.push(answer);
-        offset += data.length;
+      for (let start = 0; start < chunk.length; ) {
+        piece ??= spare.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES);
+        const part = chunk.subarray(start, start + piece.length - filled);
+        piece.set(part, filled);
+        start += part.length;
+        filled += part.length;
+        if (filled < piece.length) continue;
+        sendPiece();
         await waitFor(WINDOW - 1);
       }
     },
 
     async commit(labels) {
+      sendPiece();
       await waitFor(0);
       const merged = { ...content.labels, ...labels };
       try {
-        await exchange({ action: 'COMMIT', ref, total, expected, offset, labels: merged });
+        await exchange({ action: 'COMMIT', ref, total, expected, offset: sent, labels: merged });
       } catch (error) {
         if (!isCode(error, 'already_exists')) throw error;
       }

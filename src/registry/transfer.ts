@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Writer } from '../containerd/content-writer.ts';
-import { HELD_CHUNKS } from '../containerd/content-writer.ts';
 import { Fault } from '../lib/fault.ts';
+import { freeBuffer } from '../lib/free-buffer.ts';
 import { networkReason } from './http.ts';
 import { pause } from './pause.ts';
 import type { PullObserver } from './progress.ts';
@@ -36,9 +36,6 @@ const MAX_ALL_BREAKS = 50;
 
 /** Before a host that brought nothing is asked again, in milliseconds. */
 const BREAK_PAUSE_MS = 200;
-
-/** One message to containerd carries about this many bytes: small ones cost calls, large ones memory. */
-const PIECE_BYTES = 256 * 1024;
 
 /** Downloads what the ingest lacks. A host that breaks for good is left for the next one. */
 export async function fill(needs: TransferNeeds, writer: Writer, download: Download): Promise<void> {
@@ -84,14 +81,15 @@ async function transfer(needs: TransferNeeds, writer: Writer, download: Download
   const abort = () => body.destroy();
   signal.addEventListener('abort', abort, { once: true });
   try {
-    for await (const piece of pieces(body, host)) {
-      guard.progress(piece.length);
-      const fresh = piece.subarray(skip);
-      skip -= piece.length - fresh.length;
+    for await (const chunk of chunksOf(body, host)) {
+      guard.progress(chunk.length);
+      const fresh = chunk.subarray(skip);
+      skip -= chunk.length - fresh.length;
       if (writer.offset + fresh.length > size) {
         throw new Fault('data_loss', `blob ${digest}: ${host} sent more than its ${size} bytes`);
       }
-      if (fresh.length > 0) await writer.write(fresh);
+      await writer.write(fresh);
+      release(chunk);
       progress.layer(digest, { offset: writer.offset, total: size });
     }
     if (writer.offset < size) throw new Broken(host, 'ended too early');
@@ -104,32 +102,20 @@ async function transfer(needs: TransferNeeds, writer: Writer, download: Download
   }
 }
 
-/**
- * Gathers what comes in network-sized bits. Reading goes on only while the taker takes. The buffers are
- * used in turn, because fresh ones would be garbage faster than it is collected.
- */
-async function* pieces(body: AsyncIterable<Buffer>, host: string): AsyncGenerator<Buffer> {
-  const ring = Array.from({ length: HELD_CHUNKS + 1 }, () => Buffer.allocUnsafeSlow(PIECE_BYTES));
-  let turn = 0;
-  let size = 0;
-  const take = (): Buffer => {
-    const piece = (ring[turn] as Buffer).subarray(0, size);
-    turn = (turn + 1) % ring.length;
-    size = 0;
-    return piece;
-  };
+/** What the connection brings. Reading goes on only while the taker takes. */
+async function* chunksOf(body: AsyncIterable<Buffer>, host: string): AsyncGenerator<Buffer> {
   try {
-    for await (const chunk of body) {
-      for (let start = 0; start < chunk.length; ) {
-        const copied = chunk.copy(ring[turn] as Buffer, size, start);
-        start += copied;
-        size += copied;
-        if (size === PIECE_BYTES) yield take();
-      }
-    }
+    yield* body;
   } catch (error) {
-    if (size > 0) yield take();
     throw new Broken(host, networkReason(error), { cause: error });
   }
-  if (size > 0) yield take();
+}
+
+/**
+ * Gives back the memory of a chunk that has been copied, up to 64 KiB: left to the collector, they cost more
+ * than all else in a download. A chunk that does not reach to the end of its memory shares it with others,
+ * which come after it.
+ */
+function release(chunk: Buffer): void {
+  if (chunk.byteOffset + chunk.length === chunk.buffer.byteLength) freeBuffer(chunk);
 }
