@@ -16,6 +16,7 @@ import { KeyedLock } from './lib/keyed-lock.ts';
 import { Tracer } from './lib/trace.ts';
 import type { ImageService } from './registry/service.ts';
 import { createImageService } from './registry/service.ts';
+import { CdiDevices } from './rpc/container/cdi.ts';
 import { createDiskUsage } from './rpc/image/disk-usage.ts';
 import { allSnapshotters } from './rpc/image/snapshotter.ts';
 import { Operations } from './rpc/operations.ts';
@@ -77,6 +78,7 @@ export async function createServices(
     paths,
     ...stores,
     containerEvents: stack.use(createContainerEvents({ ...stores, log })),
+    cdi: new CdiDevices(config.cdiSpecDirs),
     diskUsage: createDiskUsage(containerd, { snapshotters: allSnapshotters(config), log }),
     apparmor: new Apparmor(),
     namespaces: stack.use(await startNamespaceThread(log)),

@@ -39,6 +39,7 @@ log_level = "trace"
 cgroup_driver = "systemd"
 max_log_line_bytes = 4_096
 exec_drain_ms = 0
+cdi_spec_dirs = ["/run/cdi"]
 device_ownership_from_security_context = true
 unset_seccomp_profile = "localhost//etc/seccomp.json"
 default_runtime = "kata"
@@ -117,6 +118,7 @@ privileged_all_devices_allowed = true
     cgroupDriver: 'systemd',
     maxLogLineBytes: 4096,
     execDrainMs: 0,
+    cdiSpecDirs: ['/run/cdi'],
     deviceOwnershipFromSecurityContext: true,
     unsetSeccompProfile: 'localhost//etc/seccomp.json',
     defaultRuntime: 'kata',

@@ -17,6 +17,8 @@ export interface Config {
   maxLogLineBytes: number;
   /** How long exec output may stay open after the process exited, in milliseconds. */
   execDrainMs: number;
+  /** Directories of CDI device files; later ones win. */
+  cdiSpecDirs: string[];
   /** Whether the devices of a container belong to the user that it runs as. */
   deviceOwnershipFromSecurityContext: boolean;
   /** What a container without a seccomp profile gets: `unconfined`, `runtime/default` or `localhost/PATH`. */
@@ -160,6 +162,7 @@ export function defaultConfig(): Config {
     cgroupDriver: 'auto',
     maxLogLineBytes: 16_384,
     execDrainMs: 2_000,
+    cdiSpecDirs: ['/etc/cdi', '/var/run/cdi'],
     deviceOwnershipFromSecurityContext: false,
     unsetSeccompProfile: 'unconfined',
     defaultRuntime: 'runc',

@@ -70,6 +70,10 @@ export const topFields: Fields<TopLevel> = {
     0,
     600_000,
   ),
+  cdiSpecDirs: textList(
+    'Directories of CDI device files, .json or .yaml; of two files with the same device that of the later directory counts. Empty: no CDI devices.',
+    { expects: 'a list of absolute paths', pattern: /^\// },
+  ),
   deviceOwnershipFromSecurityContext: flag(
     'Whether the device nodes that a container asks for belong to its runAsUser and runAsGroup, and not to who owns them on the host.',
   ),

@@ -16,6 +16,7 @@ import type { ContainerStore } from '../store/containers.ts';
 import type { Paths } from '../store/paths.ts';
 import type { SandboxStore } from '../store/sandboxes.ts';
 import type { StreamingServer } from '../streaming/server.ts';
+import type { CdiDevices } from './container/cdi.ts';
 import type { DiskUsage } from './image/disk-usage.ts';
 import type { Operations } from './operations.ts';
 import type { ContainerEvents } from './runtime/container-events.ts';
@@ -39,6 +40,7 @@ export interface Services {
   readonly images: ImageService;
   /** What GetContainerEvents tells. */
   readonly containerEvents: ContainerEvents;
+  readonly cdi: CdiDevices;
   /** What ImageFsInfo tells. */
   readonly diskUsage: DiskUsage;
   /** The AppArmor profiles in the kernel. */

@@ -2,6 +2,7 @@ import { containerAnnotations, withAnnotations } from './annotations.ts';
 import { withAppArmor } from './apparmor.ts';
 import { buildSpec, EMPTY_SPEC } from './build.ts';
 import { withCapabilities } from './capabilities.ts';
+import { withCdiEdits } from './cdi/inject.ts';
 import { withCgroupsPath } from './cgroups-path.ts';
 import { withDevices } from './devices.ts';
 import type { ContainerSpecInput } from './input.ts';
@@ -84,5 +85,8 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
         imageName: input.imageName,
       }),
     ),
+
+    // The spec is as the CRI has it. What devices change comes after it, and adjustments by NRI plugins will be last.
+    withCdiEdits(input.cdi.edits, input.cdi.nodes),
   ]);
 }

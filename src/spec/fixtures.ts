@@ -197,6 +197,7 @@ export function containerInput(over: Partial<ContainerSpecInput> = {}): Containe
     privilegedAllDevicesAllowed: false,
     devices: [],
     deviceOwner: { uid: null, gid: null },
+    cdi: { edits: [], nodes: {} },
     mountSources: {},
     ...over,
   };

@@ -3,6 +3,7 @@ import type { Device__Output } from '../gen/runtime/v1/Device.ts';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.ts';
 import type { HostDevice, HostFacts } from '../lib/host-facts.ts';
 import type { ImageConfig } from '../lib/image-config.ts';
+import type { CdiEdits } from './cdi/edits.ts';
 import type { SeccompFilter } from './seccomp/option.ts';
 
 /** Which namespace a process gets: the machine's, one of its own, or the one that is pinned at a path. */
@@ -58,6 +59,8 @@ export interface ContainerSpecInput {
   privilegedAllDevicesAllowed: boolean;
   devices: FoundDevice[];
   deviceOwner: DeviceOwner;
+  /** What its CDI devices change, and what is at the host path of each of their nodes. */
+  cdi: { edits: CdiEdits[]; nodes: Record<string, HostDevice | null> };
   /** Each host path of the config's mounts to its real path, symbolic links followed. */
   mountSources: Record<string, string>;
 }

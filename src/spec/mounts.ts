@@ -67,9 +67,13 @@ export function withMounts(ours: OciMount[], configured: OciMount[]): SpecOption
     ({ destination }) => !taken.has(destination) && !(taken.has('/dev') && destination.startsWith('/dev/')),
   );
   return (draft) => {
-    // Stable, so that at equal depth the config's order stays.
-    draft.mounts = [...kept, ...configured].toSorted((a, b) => depth(a.destination) - depth(b.destination));
+    draft.mounts = byDepth([...kept, ...configured]);
   };
+}
+
+/** A mount comes before those below it. Stable, so that at equal depth the order stays. */
+export function byDepth(mounts: readonly OciMount[]): OciMount[] {
+  return mounts.toSorted((a, b) => depth(a.destination) - depth(b.destination));
 }
 
 /**

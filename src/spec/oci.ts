@@ -9,7 +9,24 @@ export interface OciSpec {
   hostname?: string;
   mounts: OciMount[];
   annotations: Record<string, string>;
+  hooks?: Partial<Record<HookName, OciHook[]>>;
   linux: OciLinux;
+}
+
+export type HookName =
+  | 'prestart'
+  | 'createRuntime'
+  | 'createContainer'
+  | 'startContainer'
+  | 'poststart'
+  | 'poststop';
+
+export interface OciHook {
+  path: string;
+  args?: string[];
+  env?: string[];
+  /** Seconds. */
+  timeout?: number;
 }
 
 export interface OciProcess {
@@ -61,6 +78,7 @@ export interface OciLinux {
   devices: OciDevice[];
   maskedPaths: string[];
   readonlyPaths: string[];
+  intelRdt?: OciIntelRdt;
   rootfsPropagation?: 'rslave' | 'rshared';
   seccomp?: OciSeccomp;
   /** SELinux label of the files that the runtime mounts. */
@@ -91,6 +109,15 @@ export interface OciSeccompArg {
   /** What the masked value has to be, for SCMP_CMP_MASKED_EQ, whose `value` is the mask. */
   valueTwo?: number;
   op: string;
+}
+
+/** A class of Intel's Resource Director Technology. */
+export interface OciIntelRdt {
+  closID?: string;
+  l3CacheSchema?: string;
+  memBwSchema?: string;
+  enableCMT?: boolean;
+  enableMBM?: boolean;
 }
 
 export interface OciNamespace {
@@ -130,10 +157,10 @@ export interface OciDeviceRule {
 
 export interface OciDevice {
   path: string;
-  type: 'c' | 'b';
+  type: 'c' | 'b' | 'u' | 'p';
   major: number;
   minor: number;
-  fileMode: number;
+  fileMode?: number;
   uid: number;
   gid: number;
 }

@@ -94,7 +94,8 @@ export function withReadonlyRootfs(on: boolean): SpecOption {
   };
 }
 
-function lastWins(env: string[]): string[] {
+/** Every name once, with its last value, at the place of the first. */
+export function lastWins(env: string[]): string[] {
   const byName = new Map(env.map((entry) => [entry.split('=', 1)[0], entry]));
   return [...byName.values()];
 }

@@ -34,7 +34,6 @@ export async function createContainer(needs: Needs, request: Request, call: Call
   const { config } = request;
   if (!config?.metadata?.name) throw new Fault('invalid_argument', 'config.metadata.name is required');
   if (!config.image?.image) throw new Fault('invalid_argument', 'config.image is required');
-  if (config.CDIDevices.length > 0) throw new Fault('unimplemented', 'CDI devices are not served yet');
   const sandbox = needs.sandboxes.mustFind(request.podSandboxId);
   const name = containerName(config.metadata, sandbox.id);
   const fingerprint = encodeJson(config);

@@ -12,6 +12,7 @@ import { nowNs } from '../../lib/time.ts';
 import { sandboxFiles } from '../../sandbox/files.ts';
 import { containerNamespaces } from '../../sandbox/namespaces.ts';
 import { pinsDir } from '../../sandbox/release.ts';
+import { askedDevices } from '../../spec/cdi/names.ts';
 import { cgroupsPath } from '../../spec/cgroups-path.ts';
 import { buildContainerSpec } from '../../spec/container.ts';
 import type { Confinement, ContainerSpecInput, FoundDevice } from '../../spec/input.ts';
@@ -23,6 +24,7 @@ import type { Sandbox } from '../../store/sandboxes.ts';
 import { containerConfinement } from '../confinement.ts';
 import { usesSystemd } from '../runtime-options.ts';
 import type { Services } from '../services.ts';
+import type { CdiWish } from './cdi.ts';
 
 /** How long a mount's source may take to answer, in milliseconds, before the call fails and names it. */
 const MOUNT_SOURCE_MS = 10_000;
@@ -31,6 +33,7 @@ export type DraftNeeds = Pick<
   Services,
   | 'abilities'
   | 'apparmor'
+  | 'cdi'
   | 'cgroupDriver'
   | 'config'
   | 'containerd'
@@ -49,6 +52,7 @@ export interface Machine {
   readonly mountSources: Record<string, string>;
   /** What is at the host paths of the config's devices. */
   readonly devices: FoundDevice[];
+  readonly cdi: CdiWish;
   /** All devices, as a privileged container gets them. */
   readonly hostDevices: HostDevice[];
   readonly mounts: MountInfo[];
@@ -67,9 +71,10 @@ export async function gatherMachine(
 ): Promise<Machine> {
   const paths = config.mounts.map(({ hostPath }) => hostPath).filter((path) => path !== '');
   const privileged = config.linux?.securityContext?.privileged ?? false;
-  const [confinement, devices, hostDevices, passwd, group, mounts, ...resolved] = await Promise.all([
+  const [confinement, devices, cdi, hostDevices, passwd, group, mounts, ...resolved] = await Promise.all([
     containerConfinement(needs, config, handler),
     Promise.all(config.devices.map(async (device) => ({ device, ...(await devicesAt(device.hostPath)) }))),
+    needs.cdi.find(askedDevices(config)),
     privileged ? readHostDevices() : [],
     readRootfsFile(rootfs, '/etc/passwd'),
     readRootfsFile(rootfs, '/etc/group'),
@@ -77,7 +82,7 @@ export async function gatherMachine(
     ...paths.map((path) => resolveMountSource(path, MOUNT_SOURCE_MS)),
   ]);
   const mountSources = Object.fromEntries(paths.map((path, i) => [path, resolved[i] ?? path]));
-  return { confinement, passwd, group, mountSources, mounts, devices, hostDevices };
+  return { confinement, passwd, group, mountSources, mounts, devices, cdi, hostDevices };
 }
 
 /** Decides all that a container is: its record and its OCI spec. */
@@ -114,6 +119,7 @@ export function draftContainer(
     privilegedWithoutHostDevices: runtime.privilegedWithoutHostDevices,
     privilegedAllDevicesAllowed: runtime.privilegedAllDevicesAllowed,
     devices: machine.devices,
+    cdi: machine.cdi,
     deviceOwner: deviceOwnerOf(needs, config),
     mountSources: machine.mountSources,
   });
