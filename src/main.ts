@@ -63,7 +63,8 @@ async function serve(config: Config): Promise<void> {
     return;
   }
   // Before recovery, which can be asked where it is, too.
-  await observe({ ...services, tracing: config.tracing, debugSocket: debugSocket(config) }, daemon);
+  const { tracing, metrics } = config;
+  await observe({ ...services, tracing, metrics, debugSocket: debugSocket(config) }, daemon);
   await services.containerd.namespaces.ensure(config.containerd.namespace);
   await services.images.dropStaleLeases();
   await services.images.store.load();

@@ -56,6 +56,23 @@ export function autoSocketPath(doc: string): Field<string> {
   };
 }
 
+/** Where something is served that is not for other machines: a unix socket, or a loopback address with its port. */
+export function localAddress(doc: string): Field<string> {
+  const path = socketPath(doc);
+  return {
+    doc,
+    expects: `"" for none, a loopback address and port such as "127.0.0.1:9090", or ${path.expects}`,
+    example: null,
+    read: (raw) => (raw === '' || isLoopback(raw) ? raw : path.read(raw)),
+  };
+}
+
+function isLoopback(raw: unknown): raw is string {
+  const [, host = '', port] =
+    typeof raw === 'string' ? (/^(127\.[\d.]+|\[::1\]):(\d{1,5})$/.exec(raw) ?? []) : [];
+  return (host === '[::1]' || isIP(host) === 4) && Number(port) > 0 && Number(port) <= 65_535;
+}
+
 export function ipAddress(doc: string): Field<string> {
   return {
     doc,

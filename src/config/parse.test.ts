@@ -75,6 +75,8 @@ client_ca_file = "/tls/ca.pem"
 latest = 10
 slowest = 0
 debug_socket = "unix:///d.sock"
+[metrics]
+address = "[::1]:9090"
 [runtimes.kata]
 type = "io.containerd.kata.v2"
 binary = "/bin/kata"
@@ -115,6 +117,7 @@ privileged_all_devices_allowed = true
       clientCaFile: '/tls/ca.pem',
     },
     tracing: { latest: 10, slowest: 0, debugSocket: '/d.sock' },
+    metrics: { address: '[::1]:9090' },
     cgroupDriver: 'systemd',
     maxLogLineBytes: 4096,
     execDrainMs: 0,
@@ -178,6 +181,10 @@ it.each([
   ['containerd.address = {}', 'found a table'],
   ['streaming.address = "localhost"', 'expected an IPv4 or IPv6 address, found the string "localhost"'],
   ['streaming.port = 65536', 'from 0 to 65535'],
+  ['metrics.address = "0.0.0.0:9090"', 'a loopback address and port such as "127.0.0.1:9090"'],
+  ['metrics.address = "127.0.0.1:0"', 'found the string'],
+  ['metrics.address = "127.0.0.1.1:80"', 'found the string'],
+  ['metrics.address = "[::1]:65536"', 'found the string'],
   ['tracing.debug_socket = "run"', 'expected "auto", "" for none, or an absolute path of a unix socket'],
   ['streaming.tls = true', 'expected one of "off", "generated", "files", found true'],
   [

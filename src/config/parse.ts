@@ -49,7 +49,7 @@ function syntaxProblem(error: TomlError): Problem {
 }
 
 function readDocument(raw: RawTable, report: Report): Config {
-  const { containerd, cni, images, streaming, tracing, runtimes, ...rest } = raw;
+  const { containerd, cni, images, streaming, tracing, metrics, runtimes, ...rest } = raw;
   const fallback = defaultConfig();
   const top = readTable({ fields: topFields, raw: rest, base: fallback, path: [], report });
   const table = <T extends object>(name: keyof typeof tables, fields: Fields<T>, base: T, value: unknown) =>
@@ -62,6 +62,7 @@ function readDocument(raw: RawTable, report: Report): Config {
     images: table('images', tables.images, fallback.images, images),
     streaming: table('streaming', tables.streaming, fallback.streaming, streaming),
     tracing: table('tracing', tables.tracing, fallback.tracing, tracing),
+    metrics: table('metrics', tables.metrics, fallback.metrics, metrics),
     runtimes: readRuntimes(asTable(runtimes, ['runtimes'], report), fallback.runtimes, report),
   };
   if (!Object.hasOwn(config.runtimes, config.defaultRuntime)) {

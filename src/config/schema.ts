@@ -12,6 +12,7 @@ export interface Config {
   images: ImagesConfig;
   streaming: StreamingConfig;
   tracing: TracingConfig;
+  metrics: MetricsConfig;
   cgroupDriver: CgroupDriver;
   /** Longer lines of output are split into partial ones, in bytes. */
   maxLogLineBytes: number;
@@ -92,6 +93,11 @@ export interface TracingConfig {
   debugSocket: string;
 }
 
+export interface MetricsConfig {
+  /** A path of a unix socket, or `IP:PORT`; empty for none. */
+  address: string;
+}
+
 export interface RuntimeHandler {
   /** containerd's name of the shim, such as io.containerd.runc.v2. */
   type: string;
@@ -159,6 +165,7 @@ export function defaultConfig(): Config {
       clientCaFile: '',
     },
     tracing: { latest: 256, slowest: 5, debugSocket: 'auto' },
+    metrics: { address: '' },
     cgroupDriver: 'auto',
     maxLogLineBytes: 16_384,
     execDrainMs: 2_000,

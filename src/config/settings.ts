@@ -5,6 +5,7 @@ import {
   flag,
   integer,
   ipAddress,
+  localAddress,
   oneOf,
   optionalFlag,
   optionalPath,
@@ -18,12 +19,16 @@ import type {
   Config,
   ContainerdConfig,
   ImagesConfig,
+  MetricsConfig,
   RuntimeHandler,
   StreamingConfig,
   TracingConfig,
 } from './schema.ts';
 
-type TopLevel = Omit<Config, 'containerd' | 'cni' | 'images' | 'streaming' | 'tracing' | 'runtimes'>;
+type TopLevel = Omit<
+  Config,
+  'containerd' | 'cni' | 'images' | 'streaming' | 'tracing' | 'metrics' | 'runtimes'
+>;
 
 /** A RuntimeClass names its handler by an RFC 1123 label. */
 export const HANDLER_NAME = {
@@ -172,6 +177,12 @@ export const tracingFields: Fields<TracingConfig> = {
   ),
 };
 
+export const metricsFields: Fields<MetricsConfig> = {
+  address: localAddress(
+    'Where Prometheus can read, at /metrics, what was counted. A socket is for root alone.',
+  ),
+};
+
 export const runtimeFields: Fields<RuntimeHandler> = {
   type: text('Name of the shim, as containerd has it.', NON_EMPTY),
   binary: optionalPath('Path of the OCI runtime. Empty: runc, found by the shim in its PATH.'),
@@ -195,6 +206,7 @@ export const tables = {
   images: imagesFields,
   streaming: streamingFields,
   tracing: tracingFields,
+  metrics: metricsFields,
 } as const;
 
 /** One line about each table, for the printed default file and the reference. */
@@ -203,6 +215,7 @@ export const tableDocs: Record<keyof typeof tables | 'runtimes', string> = {
   cni: 'Pod networks.',
   images: 'Pulling images.',
   streaming: 'The server of exec, attach and port-forward sessions.',
+  metrics: 'Counters and times for Prometheus.',
   tracing: 'Where the time of every call goes, and who may see it.',
   runtimes:
     'One table per runtime handler, by the name that a RuntimeClass gives it. "runc" is always there; a table of that name changes it.',

@@ -20,7 +20,7 @@ export interface LogTarget {
 }
 
 /** How the log of one container fares. */
-export interface ContainerLogEvents extends Pick<LogWriterEvents, 'onFailure' | 'onRecovery'> {
+export interface ContainerLogEvents extends Pick<LogWriterEvents, 'onFailure' | 'onRecovery' | 'onWritten'> {
   onReadError(error: Error): void;
 }
 

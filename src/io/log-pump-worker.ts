@@ -15,11 +15,15 @@ import { createTap } from './tap.ts';
 if (!parentPort) throw new Fault('internal', 'log-pump-worker.ts runs as a worker thread only');
 const port = parentPort;
 const logs = new Map<string, Promise<ContainerLog>>();
+let writtenBytes = 0;
 
 async function open(target: LogTarget): Promise<void> {
   const { id, logPath } = target;
   if (logs.has(id)) throw new Fault('already_exists', `log of ${id} is open already`);
   const opening = openContainerLog(target, {
+    onWritten: (bytes) => {
+      writtenBytes += bytes;
+    },
     onFailure: (err) => logTo(port, 'error', 'container log cannot be written', { id, logPath, err }),
     onRecovery: (lostBytes) =>
       logTo(port, 'warn', 'container log is written again', { id, logPath, lostBytes }),
@@ -80,7 +84,9 @@ async function close(id: string): Promise<void> {
   await (await found?.catch(() => null))?.close(); // its failure went to the one who opened it
 }
 
-const handlers = { ready: () => null, open, reopen, drained, attach, close };
+const written = (): number => writtenBytes;
+
+const handlers = { ready: () => null, open, reopen, drained, attach, close, written };
 
 /** What this thread serves: its type is what log-pump.ts calls. */
 export type LogPumpCalls = typeof handlers;

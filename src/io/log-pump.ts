@@ -28,6 +28,8 @@ export interface LogPump extends AsyncDisposable {
    * slows the log, the container or another. `failed_precondition` when `id` is not open.
    */
   attach(id: string, sinks: OutputSinks): Promise<Attachment>;
+  /** Bytes that were written to all logs since the thread began. */
+  written(): Promise<number>;
   /** Stops reading, writes what was read, releases all. Idempotent. */
   close(id: string): Promise<void>;
 }
@@ -77,6 +79,7 @@ export async function startLogPump(log: Logger): Promise<LogPump> {
         throw error;
       }
     },
+    written: () => calls.call('written', undefined),
     async close(id) {
       targets.delete(id);
       await span('log', 'close', () => calls.call('close', id));

@@ -8,6 +8,7 @@ const FULL = 1024 * 1024;
 export interface LogWriterEvents {
   /** There is room again for what `write` answers true to. */
   onRoom(): void;
+  onWritten(bytes: number): void;
   /** The first of a row of failed writes. */
   onFailure(error: unknown): void;
   /** Writes work again; `lostBytes` were dropped in between. */
@@ -46,6 +47,7 @@ export async function openLogWriter(path: string, events: LogWriterEvents): Prom
     if (lines.length === 0) return;
     try {
       await file?.append(lines);
+      if (file !== null) events.onWritten(lines.length);
       if (lostBytes > 0) events.onRecovery(lostBytes);
       lostBytes = 0;
     } catch (error) {

@@ -1,12 +1,15 @@
 import type { Logger } from 'pino';
-import type { TracingConfig } from '../config/schema.ts';
+import type { MetricsConfig, TracingConfig } from '../config/schema.ts';
 import type { Tracer } from '../lib/trace.ts';
 import { debugRoutes } from './debug-routes.ts';
+import type { Place } from './http-server.ts';
 import { serveHttp } from './http-server.ts';
 import { KeptTraces } from './kept-traces.ts';
+import type { MetricSources } from './metrics.ts';
 
-export interface ObserveOptions {
+export interface ObserveOptions extends MetricSources {
   readonly tracing: TracingConfig;
+  readonly metrics: MetricsConfig;
   /** Where `cristal trace` asks; null serves nobody. */
   readonly debugSocket: string | null;
   readonly tracer: Tracer;
@@ -15,7 +18,7 @@ export interface ObserveOptions {
 
 /** Keeps what the tracer sees, and shows it. What has a lifetime goes on the stack. */
 export async function observe(options: ObserveOptions, stack: AsyncDisposableStack): Promise<void> {
-  const { tracing, debugSocket, tracer, log } = options;
+  const { tracing, metrics, debugSocket, tracer, log } = options;
   const kept = new KeptTraces(tracing);
   tracer.add(kept);
   if (debugSocket !== null) {
@@ -23,4 +26,18 @@ export async function observe(options: ObserveOptions, stack: AsyncDisposableSta
     const answer = debugRoutes({ tracer, kept });
     stack.use(await serveHttp({ place, setting: 'tracing.debug_socket', answer, log }));
   }
+  if (metrics.address !== '') {
+    // The library takes 12 MB, which nodes without Prometheus need not pay.
+    const { createMetrics } = await import('./metrics.ts');
+    const answer = createMetrics(tracer, options);
+    stack.use(await serveHttp({ place: placeOf(metrics.address), setting: 'metrics.address', answer, log }));
+  }
+}
+
+/** A path, or an IP address and a port, as the settings have them. */
+function placeOf(address: string): Place {
+  if (address.startsWith('/')) return { path: address };
+  const colon = address.lastIndexOf(':');
+  const host = address.slice(0, colon).replaceAll(/[[\]]/g, '');
+  return { host, port: Number(address.slice(colon + 1)) };
 }
