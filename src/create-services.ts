@@ -7,6 +7,7 @@ import { ExitWaiters } from './container/waiters.ts';
 import { createContainerd } from './containerd/client.ts';
 import { connect } from './containerd/connection.ts';
 import { Apparmor } from './host/apparmor.ts';
+import { createCgroupReader } from './host/cgroup/reader.ts';
 import { createNetwork } from './host/cni/network.ts';
 import { readHostFacts } from './host/facts.ts';
 import { ensureDir, exists } from './host/files.ts';
@@ -23,6 +24,7 @@ import { Operations } from './rpc/operations.ts';
 import { createContainerEvents } from './rpc/runtime/container-events.ts';
 import { probeHandlers } from './rpc/runtime/probe-handlers.ts';
 import type { Services } from './rpc/services.ts';
+import { createStats } from './stats/collector.ts';
 import { createContainerStore } from './store/containers.ts';
 import { createImageStore } from './store/images.ts';
 import { createPaths } from './store/paths.ts';
@@ -66,7 +68,7 @@ export async function createServices(
     containers: createContainerStore(containerd.containers, paths),
     images: stack.use(createImages({ config, containerd, log })),
   };
-  const base: Omit<Services, 'streaming'> = {
+  const base: Omit<Services, 'streaming' | 'stats'> = {
     config,
     log,
     tracer: new Tracer(),
@@ -92,5 +94,11 @@ export async function createServices(
     lease: `cristal-${config.containerd.namespace}`,
   };
   const sessions = stack.use(createSessions(base));
-  return { ...base, streaming: stack.use(await startStreaming({ config: config.streaming, sessions, log })) };
+  const cgroups = stack.use(createCgroupReader(base.facts));
+  const stats = stack.use(createStats({ ...base, cgroups }));
+  return {
+    ...base,
+    stats,
+    streaming: stack.use(await startStreaming({ config: config.streaming, sessions, log })),
+  };
 }

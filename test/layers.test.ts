@@ -9,7 +9,7 @@ const layers = [
   ['lib'],
   ['spec', 'image', 'containerd', 'host'],
   ['store', 'io', 'registry', 'sandbox', 'observe'],
-  ['container'],
+  ['container', 'stats'],
   ['streaming', 'daemon'],
   ['rpc'],
   ['server'],

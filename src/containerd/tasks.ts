@@ -7,7 +7,7 @@ import type { Mount } from './mount.ts';
 import { api } from './proto.ts';
 import { nsFromTimestamp } from './timestamp.ts';
 import type { TypedAny } from './typed-any.ts';
-import { fromAny, toAny } from './typed-any.ts';
+import { toAny } from './typed-any.ts';
 
 /** `unknown` is also what containerd says of a task whose shim does not answer. */
 export type TaskStatus = 'unknown' | 'created' | 'running' | 'stopped' | 'paused' | 'pausing';
@@ -64,13 +64,6 @@ export interface NewExec extends TaskStreams {
 export interface ProcessRef {
   containerId: string;
   execId?: string;
-}
-
-/** Cgroup figures of one task, in the encoding of its shim. */
-export interface TaskMetric {
-  id: string;
-  timestamp: bigint;
-  data: TypedAny | null;
 }
 
 export type Tasks = ReturnType<typeof createTasks>;
@@ -162,23 +155,6 @@ export function createTasks(connection: Connection) {
     async wait(containerId: string, execId = '', options?: CallOptions): Promise<TaskExit> {
       const { exitStatus, exitedAt } = await connection.unary(service.Wait, { containerId, execId }, options);
       return { exitStatus, exitedAt: nsFromTimestamp(exitedAt) };
-    },
-
-    /** Every process of the container, as pids of the host. */
-    async pids(containerId: string, options?: CallOptions): Promise<number[]> {
-      const { processes } = await connection.unary(service.ListPids, { containerId }, options);
-      return processes.map(({ pid }) => pid);
-    },
-
-    /** Of the named containers that have a task; of all when none is named. */
-    async metrics(containerIds: string[], options?: CallOptions): Promise<TaskMetric[]> {
-      const filters = containerIds.map((id) => `id==${JSON.stringify(id)}`);
-      const { metrics } = await connection.unary(service.Metrics, { filters }, options);
-      return metrics.map(({ id, timestamp, data }) => ({
-        id,
-        timestamp: nsFromTimestamp(timestamp),
-        data: fromAny(data),
-      }));
     },
   };
 }

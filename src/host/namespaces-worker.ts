@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 
 import { during, Fault, messageOf } from '../lib/fault.ts';
@@ -116,6 +116,26 @@ function enterNetwork(path: string): void {
   }
 }
 
+/** See NamespaceThread.netDev. Goes from one namespace to the next, and home once. */
+function netDev(netnsPaths: string[]): (string | null)[] {
+  try {
+    return netnsPaths.map(netDevOf);
+  } finally {
+    goHome('net');
+  }
+}
+
+function netDevOf(path: string): string | null {
+  try {
+    enterNetwork(path);
+    return readFileSync('/proc/thread-self/net/dev', 'latin1');
+  } catch (error) {
+    // EINVAL: the file is there, and no namespace is mounted on it any more.
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EINVAL')) return null;
+    throw hostFault(`read the interfaces of ${path}`, error);
+  }
+}
+
 function bindOwn(kind: Kind, path: string): void {
   mount(path, { source: `/proc/thread-self/ns/${kind}`, type: null, flags: MS_BIND, data: null });
 }
@@ -176,5 +196,5 @@ serveCalls(parentPort, handlers());
 export type NamespaceCalls = ReturnType<typeof handlers>;
 
 function handlers() {
-  return { ready: () => null, pin, unpin, openSocket };
+  return { ready: () => null, pin, unpin, openSocket, netDev };
 }

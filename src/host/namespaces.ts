@@ -34,7 +34,12 @@ export interface NamespaceThread extends AsyncDisposable {
    * which the caller owns and which Node knows nothing of until a net.Socket takes it.
    */
   openSocket(netns: string, family: 4 | 6): Promise<number>;
+  /** The text of /proc/net/dev in each of these network namespaces, null for one that is gone. */
+  netDev(netnsPaths: string[]): Promise<(string | null)[]>;
 }
+
+/** Namespaces that are visited before another call gets its turn: one visit takes some 20 µs. */
+const VISITS = 64;
 
 /** Starts the thread; resolves when it is ready. */
 export async function startNamespaceThread(log: Logger): Promise<NamespaceThread> {
@@ -61,6 +66,14 @@ export async function startNamespaceThread(log: Logger): Promise<NamespaceThread
     },
     async unpin(dir) {
       await inTurn('unpin', () => calls.call('unpin', dir));
+    },
+    async netDev(netnsPaths) {
+      const texts: (string | null)[] = [];
+      for (let start = 0; start < netnsPaths.length; start += VISITS) {
+        const some = netnsPaths.slice(start, start + VISITS);
+        texts.push(...(await inTurn('netDev', () => calls.call('netDev', some))));
+      }
+      return texts;
     },
     openSocket: (netns, family) => inTurn('openSocket', () => calls.call('openSocket', { netns, family })),
     [Symbol.asyncDispose]: () => calls[Symbol.asyncDispose](),

@@ -32,6 +32,15 @@ import { runPodSandbox } from './sandbox/run-pod-sandbox.ts';
 import { stopPodSandbox } from './sandbox/stop-pod-sandbox.ts';
 import { streamPodSandboxes } from './sandbox/stream-pod-sandboxes.ts';
 import type { Services } from './services.ts';
+import { containerStats } from './stats/container-stats.ts';
+import { listContainerStats } from './stats/list-container-stats.ts';
+import { listMetricDescriptors } from './stats/list-metric-descriptors.ts';
+import { listPodSandboxMetrics } from './stats/list-pod-sandbox-metrics.ts';
+import { listPodSandboxStats } from './stats/list-pod-sandbox-stats.ts';
+import { podSandboxStats } from './stats/pod-sandbox-stats.ts';
+import { streamContainerStats } from './stats/stream-container-stats.ts';
+import { streamPodSandboxMetrics } from './stats/stream-pod-sandbox-metrics.ts';
+import { streamPodSandboxStats } from './stats/stream-pod-sandbox-stats.ts';
 import { unimplemented } from './unimplemented.ts';
 
 /** A handler that has been given what it needs. */
@@ -81,15 +90,15 @@ export function runtimeHandlers(services: Services): ServiceHandlers<RuntimeServ
     Attach: bind(attach, services),
     PortForward: bind(portForward, services),
 
-    ContainerStats: unimplemented,
-    ListContainerStats: unimplemented,
-    StreamContainerStats: unimplemented,
-    PodSandboxStats: unimplemented,
-    ListPodSandboxStats: unimplemented,
-    StreamPodSandboxStats: unimplemented,
-    ListMetricDescriptors: unimplemented,
-    ListPodSandboxMetrics: unimplemented,
-    StreamPodSandboxMetrics: unimplemented,
+    ContainerStats: bind(containerStats, services),
+    ListContainerStats: bindSure(listContainerStats, services),
+    StreamContainerStats: bind(streamContainerStats, services),
+    PodSandboxStats: bind(podSandboxStats, services),
+    ListPodSandboxStats: bindSure(listPodSandboxStats, services),
+    StreamPodSandboxStats: bind(streamPodSandboxStats, services),
+    ListMetricDescriptors: listMetricDescriptors,
+    ListPodSandboxMetrics: bindSure(listPodSandboxMetrics, services),
+    StreamPodSandboxMetrics: bind(streamPodSandboxMetrics, services),
     GetContainerEvents: bind(getContainerEvents, services),
 
     CheckpointContainer: unimplemented,

@@ -12,13 +12,13 @@ export interface MessageLimits {
  * Cuts a list into pieces that each fit into one message, for the `Stream*` RPCs. No piece is empty. An
  * item that is larger than a message should be goes alone.
  */
-export function* messagesOf<T extends object>(
-  items: Iterable<T>,
+export async function* messagesOf<T extends object>(
+  items: Iterable<T> | AsyncIterable<T>,
   limits: MessageLimits = { items: MAX_ITEMS, bytes: MAX_BYTES },
-): Generator<T[]> {
+): AsyncGenerator<T[]> {
   let piece: T[] = [];
   let bytes = 0;
-  for (const item of items) {
+  for await (const item of items) {
     const size = sizeOf(item);
     if (piece.length > 0 && (piece.length >= limits.items || bytes + size > limits.bytes)) {
       yield piece;

@@ -12,6 +12,7 @@ import type { KeyedLock } from '../lib/keyed-lock.ts';
 import type { RuntimeAbilities } from '../lib/runtime-abilities.ts';
 import type { Tracer } from '../lib/trace.ts';
 import type { ImageService } from '../registry/service.ts';
+import type { Stats } from '../stats/collector.ts';
 import type { ContainerStore } from '../store/containers.ts';
 import type { Paths } from '../store/paths.ts';
 import type { SandboxStore } from '../store/sandboxes.ts';
@@ -45,6 +46,8 @@ export interface Services {
   readonly diskUsage: DiskUsage;
   /** The AppArmor profiles in the kernel. */
   readonly apparmor: Apparmor;
+  /** What containers and pods use. */
+  readonly stats: Stats;
   readonly namespaces: NamespaceThread;
   readonly network: Network;
   readonly pump: LogPump;

@@ -9,5 +9,5 @@ export async function* streamContainers(
   needs: Pick<Services, 'containers' | 'sandboxes'>,
   { filter }: Request,
 ): AsyncGenerator<Response> {
-  for (const containers of messagesOf(listed(needs, filter))) yield { containers };
+  for await (const containers of messagesOf(listed(needs, filter))) yield { containers };
 }

@@ -50,6 +50,7 @@ test('committed snapshots are measured once, active ones each time', async () =>
     root: '/c/io.containerd.snapshotter.v1.overlayfs',
     committed: { size: 10, inodes: 1 },
     active: { size: 5, inodes: 1 },
+    actives: new Map([['container', { size: 5, inodes: 1 }]]),
   });
 
   sizes.set('container', 7);

@@ -24,6 +24,8 @@ export interface SnapshotterUsage {
   committed: Usage;
   /** What containers write to, and layers in the making. */
   active: Usage;
+  /** The same one by one, by the key of the snapshot: of a container that is its id. */
+  actives: ReadonlyMap<string, Usage>;
 }
 
 /** Answers from the last look where it can: the kubelet asks often, and measuring walks directories. */
@@ -62,9 +64,13 @@ export function createDiskUsage(
     for (const snapshotter of wanted) {
       const root = roots.get(snapshotter);
       if (root === undefined) continue;
-      const usage = await measure(containerd, snapshotter, known.get(snapshotter) ?? new Map());
-      known.set(snapshotter, usage.known);
-      snapshotters.set(snapshotter, { root, committed: usage.committed, active: usage.active });
+      const { known: measured, ...usage } = await measure(
+        containerd,
+        snapshotter,
+        known.get(snapshotter) ?? new Map(),
+      );
+      known.set(snapshotter, measured);
+      snapshotters.set(snapshotter, { root, ...usage });
     }
     const content = await containerd.content.list();
     last = { at, snapshotters, contentBytes: content.reduce((sum, { size }) => sum + size, 0) };
@@ -107,9 +113,10 @@ async function measure(
   { snapshots }: Needs,
   snapshotter: string,
   before: ReadonlyMap<string, Usage>,
-): Promise<{ committed: Usage; active: Usage; known: Map<string, Usage> }> {
+): Promise<Omit<SnapshotterUsage, 'root'> & { known: Map<string, Usage> }> {
   const infos = await snapshots.list(snapshotter);
   const known = new Map<string, Usage>();
+  const actives = new Map<string, Usage>();
   const totals = { committed: { size: 0, inodes: 0 }, active: { size: 0, inodes: 0 } };
   const reader = async () => {
     for (let info = infos.pop(); info !== undefined; info = infos.pop()) {
@@ -120,13 +127,14 @@ async function measure(
       const usage = (isCommitted && before.get(key)) || (await usageOf(snapshots.usage(snapshotter, name)));
       if (usage === null) continue;
       if (isCommitted) known.set(key, usage);
+      else actives.set(name, usage);
       const total = isCommitted ? totals.committed : totals.active;
       total.size += usage.size;
       total.inodes += usage.inodes;
     }
   };
   await Promise.all(Array.from({ length: READERS }, reader));
-  return { ...totals, known };
+  return { ...totals, actives, known };
 }
 
 /** Null for a snapshot that went between the listing and the look. */

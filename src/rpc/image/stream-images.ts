@@ -10,5 +10,5 @@ export async function* streamImages(
   { filter }: StreamImagesRequest__Output,
 ): AsyncGenerator<StreamImagesResponse> {
   const selected = selectImages(images.store, filter?.image?.image ?? '').map(toCriImage);
-  for (const piece of messagesOf(selected)) yield { images: piece };
+  for await (const piece of messagesOf(selected)) yield { images: piece };
 }

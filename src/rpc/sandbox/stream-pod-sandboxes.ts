@@ -9,5 +9,5 @@ export async function* streamPodSandboxes(
   needs: Pick<Services, 'sandboxes'>,
   { filter }: Request,
 ): AsyncGenerator<Response> {
-  for (const podSandboxes of messagesOf(listSandboxes(needs, filter))) yield { podSandboxes };
+  for await (const podSandboxes of messagesOf(listSandboxes(needs, filter))) yield { podSandboxes };
 }

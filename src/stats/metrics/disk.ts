@@ -1,0 +1,53 @@
+import type { IoCount } from '../../host/cgroup/usage.ts';
+import type { DiskCounts, MetricKind } from './kind.ts';
+import { one } from './kind.ts';
+
+/** The writable layer, and traffic with block devices. */
+export const diskMetrics: readonly MetricKind[] = [
+  filesystem('container_fs_inodes_free', 'Inodes that are free on the file system.', (d) => d.inodesFree),
+  filesystem('container_fs_inodes_total', 'Inodes that the file system has.', (d) => d.inodes),
+  filesystem('container_fs_limit_bytes', 'Size of the file system, in bytes.', (d) => d.bytes),
+  filesystem('container_fs_usage_bytes', 'What the container has written, in bytes.', (d) => d.usedBytes),
+  device('container_fs_reads_bytes_total', 'Bytes read from the device.', 'Read', (io) => io.bytes),
+  device('container_fs_reads_total', 'Reads from the device.', 'Read', (io) => io.operations),
+  device('container_fs_writes_bytes_total', 'Bytes written to the device.', 'Write', (io) => io.bytes),
+  device('container_fs_writes_total', 'Writes to the device.', 'Write', (io) => io.operations),
+  {
+    name: 'container_blkio_device_usage_total',
+    type: 'COUNTER',
+    help: 'Bytes moved from and to the device.',
+    labels: ['device', 'major', 'minor', 'operation'],
+    samples: ({ cgroup, deviceName }) =>
+      (cgroup?.detail.io ?? []).flatMap(({ major, minor, operation, bytes }) =>
+        one(bytes, deviceName(major, minor), `${major}`, `${minor}`, operation),
+      ),
+  },
+];
+
+function filesystem(name: string, help: string, value: (disk: DiskCounts) => number): MetricKind {
+  return {
+    name,
+    help,
+    type: 'GAUGE',
+    labels: ['device'],
+    samples: ({ disk }) => (disk ? one(value(disk), disk.device) : []),
+  };
+}
+
+function device(
+  name: string,
+  help: string,
+  operation: IoCount['operation'],
+  value: (io: IoCount) => number,
+): MetricKind {
+  return {
+    name,
+    help,
+    type: 'COUNTER',
+    labels: ['device'],
+    samples: ({ cgroup, deviceName }) =>
+      (cgroup?.detail.io ?? [])
+        .filter((io) => io.operation === operation)
+        .flatMap((io) => one(value(io), deviceName(io.major, io.minor))),
+  };
+}
