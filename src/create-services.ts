@@ -6,6 +6,7 @@ import { StdinKeeper } from './container/stdin.ts';
 import { ExitWaiters } from './container/waiters.ts';
 import { createContainerd } from './containerd/client.ts';
 import { connect } from './containerd/connection.ts';
+import { SYSTEMD_RUNS } from './daemon/preflight-facts.ts';
 import { Apparmor } from './host/apparmor.ts';
 import { createCgroupReader } from './host/cgroup/reader.ts';
 import { createNetwork } from './host/cni/network.ts';
@@ -30,9 +31,6 @@ import { createImageStore } from './store/images.ts';
 import { createPaths } from './store/paths.ts';
 import { createSandboxStore } from './store/sandboxes.ts';
 import { startStreaming } from './streaming/server.ts';
-
-/** Where systemd says that it runs the machine (sd_booted(3)). */
-const SYSTEMD_RUNS = '/run/systemd/system';
 
 /** Makes what is done with images, which is all that `cristal images …` needs. See the store for `pinned`. */
 export function createImages(

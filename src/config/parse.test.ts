@@ -51,6 +51,7 @@ snapshotter = "native"
 conf_dir = "/conf"
 bin_dirs = ["/b1", "/b2"]
 timeout_ms = 1000
+conf_template = "/template"
 [images]
 certs_dir = "/certs"
 max_concurrent_downloads = 64
@@ -93,7 +94,7 @@ privileged_all_devices_allowed = true
     state: '/s',
     logLevel: 'trace',
     containerd: { address: '/c.sock', namespace: 'moby', snapshotter: 'native' },
-    cni: { confDir: '/conf', binDirs: ['/b1', '/b2'], timeoutMs: 1000 },
+    cni: { confDir: '/conf', binDirs: ['/b1', '/b2'], timeoutMs: 1000, confTemplate: '/template' },
     images: {
       certsDir: '/certs',
       maxConcurrentDownloads: 64,

@@ -40,7 +40,7 @@ test('flags outrank the file, which outranks the defaults', () => {
     state: '/file-state',
     logLevel: 'debug',
     containerd: { ...defaults.containerd, address: '/flag.sock', namespace: 'other' },
-    cni: { confDir: '/flag-conf', binDirs: ['/one', '/two'], timeoutMs: 5000 },
+    cni: { confDir: '/flag-conf', binDirs: ['/one', '/two'], timeoutMs: 5000, confTemplate: '' },
   });
   expect(read.sources).toEqual({
     file: config,

@@ -42,6 +42,8 @@ export interface CniConfig {
   confDir: string;
   binDirs: string[];
   timeoutMs: number;
+  /** Path of a template that UpdateRuntimeConfig makes the network from; empty for none. */
+  confTemplate: string;
 }
 
 export interface ImagesConfig {
@@ -141,7 +143,7 @@ export function defaultConfig(): Config {
       namespace: 'k8s.io',
       snapshotter: 'overlayfs',
     },
-    cni: { confDir: '/etc/cni/net.d', binDirs: ['/opt/cni/bin'], timeoutMs: 60_000 },
+    cni: { confDir: '/etc/cni/net.d', binDirs: ['/opt/cni/bin'], timeoutMs: 60_000, confTemplate: '' },
     images: {
       certsDir: '/etc/containerd/certs.d',
       maxConcurrentDownloads: 3,

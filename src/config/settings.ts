@@ -101,6 +101,9 @@ export const cniFields: Fields<CniConfig> = {
   ),
   binDirs: pathList('Directories of the CNI plugins, searched in order.'),
   timeoutMs: integer('How many milliseconds one CNI operation may take.', 1_000, 3_600_000),
+  confTemplate: optionalPath(
+    'Template of a network, as for conf_template of containerd ({{.PodCIDR}}, {{.PodCIDRRanges}}, {{.Routes}}). When the kubelet tells the pod CIDR it is written to conf_dir, unless another file there holds a network. Empty: none.',
+  ),
 };
 
 export const imagesFields: Fields<ImagesConfig> = {

@@ -35,6 +35,12 @@ export function createIntrospection(connection: Connection) {
       }));
     },
 
+    /** What is in use that a later containerd will not have, by id, in containerd's words. None from old ones. */
+    async deprecations(options?: CallOptions): Promise<Record<string, string>> {
+      const { deprecations } = await connection.unary(service.Server, {}, options);
+      return Object.fromEntries(deprecations.map(({ id, message }) => [id, message]));
+    },
+
     /**
      * The runtime-spec's features document as a shim tells it, null when it has none. Rejects with
      * `unimplemented` on containerd 1.6, and with whatever a shim that cannot be asked makes of it.

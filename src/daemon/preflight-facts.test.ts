@@ -31,7 +31,7 @@ function needsWith(change: Partial<PreflightNeeds>): PreflightNeeds {
     config: defaultConfig(),
     containerd: {
       version: async () => ({ version: '2.3.7', revision: '' }),
-      introspection: { plugins: async () => [] },
+      introspection: { plugins: async () => [], deprecations: async () => ({}) },
     },
     network: { status: async () => ({ ready: true, reason: '', message: '' }) },
     host,
@@ -46,7 +46,9 @@ it.each([
   ['is off, its settings are kept', [plugin('io.containerd.cri.v1', 'runtime')], false],
 ])('the built-in CRI plugin %s', async (_, plugins, builtInCri) => {
   const { version } = needsWith({}).containerd;
-  const needs = needsWith({ containerd: { version, introspection: { plugins: async () => plugins } } });
+  const needs = needsWith({
+    containerd: { version, introspection: { plugins: async () => plugins, deprecations: async () => ({}) } },
+  });
   expect((await gatherFacts(needs)).containerd).toMatchObject({ builtInCri });
 });
 
@@ -56,7 +58,9 @@ test('only snapshotters that started count', async () => {
     plugin('io.containerd.snapshotter.v1', 'btrfs', 'skip plugin: not a btrfs filesystem'),
   ];
   const { version } = needsWith({}).containerd;
-  const needs = needsWith({ containerd: { version, introspection: { plugins: async () => plugins } } });
+  const needs = needsWith({
+    containerd: { version, introspection: { plugins: async () => plugins, deprecations: async () => ({}) } },
+  });
   expect((await gatherFacts(needs)).containerd).toMatchObject({ snapshotters: ['overlayfs'] });
 });
 
@@ -66,6 +70,7 @@ test('a containerd that fails any call is away, with its reason', async () => {
     plugins: async () => {
       throw new Fault('unavailable', 'connection refused');
     },
+    deprecations: async () => ({}),
   };
   const facts = await gatherFacts(needsWith({ containerd: { version, introspection } }));
   expect(facts.containerd).toEqual({ error: 'connection refused' });

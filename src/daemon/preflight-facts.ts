@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import type { Containerd } from '../containerd/client.ts';
+import type { CallOptions } from '../containerd/connection.ts';
 import { messageOf } from '../lib/fault.ts';
 import type { HostFacts } from '../lib/host-facts.ts';
 
@@ -7,10 +8,21 @@ import type { HostFacts } from '../lib/host-facts.ts';
 export interface PreflightFacts {
   uid: number;
   cgroupMounted: boolean;
+  /** Systemd runs the machine. */
+  systemd: boolean;
+  /** The lowest oom_score_adj that a container can get, null where any will do. */
+  lowestOomScoreAdj: number | null;
   containerd: ContainerdFacts | { error: string };
-  network: { ready: boolean; message: string };
+  network: NetworkFacts;
   /** The OCI runtimes by handler. Null: not found where we looked. */
   binaries: { handler: string; wanted: string; path: string | null }[];
+}
+
+export interface NetworkFacts {
+  ready: boolean;
+  /** One word for programs, and a sentence for people; empty while it is ready. */
+  reason: string;
+  message: string;
 }
 
 export interface ContainerdFacts {
@@ -19,46 +31,65 @@ export interface ContainerdFacts {
   builtInCri: boolean;
   /** The snapshotters that started. */
   snapshotters: string[];
+  /** By id, what a later containerd will not have and this one's configuration uses. */
+  deprecations: Record<string, string>;
 }
 
 export interface PreflightNeeds {
   config: Config;
   containerd: Pick<Containerd, 'version'> & {
-    introspection: Pick<Containerd['introspection'], 'plugins'>;
+    introspection: Pick<Containerd['introspection'], 'plugins' | 'deprecations'>;
   };
-  network: { status(signal?: AbortSignal): Promise<{ ready: boolean; message: string }> };
+  network: { status(signal?: AbortSignal): Promise<NetworkFacts> };
   host: HostFacts;
   exists: (path: string) => Promise<boolean>;
 }
 
+/** How long containerd may take to answer each question at start, in milliseconds. */
 const CONTAINERD_MS = 10_000;
 
-export async function gatherFacts(needs: PreflightNeeds): Promise<PreflightFacts> {
-  const [containerd, network, binaries] = await Promise.all([
-    askContainerd(needs.containerd),
-    needs.network.status(),
+/** Where systemd says that it runs the machine (sd_booted(3)). */
+export const SYSTEMD_RUNS = '/run/systemd/system';
+
+/** @param options for the questions to containerd. */
+export async function gatherFacts(
+  needs: PreflightNeeds,
+  options: CallOptions = { timeoutMs: CONTAINERD_MS },
+): Promise<PreflightFacts> {
+  const [containerd, network, binaries, systemd] = await Promise.all([
+    askContainerd(needs.containerd, options),
+    needs.network.status(options.signal),
     findBinaries(needs.config, needs.exists),
+    needs.exists(SYSTEMD_RUNS),
   ]);
+  const { mounts, mayLowerOomScore, oomScoreAdj } = needs.host;
   return {
     uid: process.getuid?.() ?? 0,
-    cgroupMounted: needs.host.mounts.some(({ fsType }) => fsType === 'cgroup' || fsType === 'cgroup2'),
+    cgroupMounted: mounts.some(({ fsType }) => fsType === 'cgroup' || fsType === 'cgroup2'),
+    systemd,
+    lowestOomScoreAdj: mayLowerOomScore ? null : oomScoreAdj,
     containerd,
-    network: { ready: network.ready, message: network.message },
+    network,
     binaries,
   };
 }
 
 async function askContainerd(
   containerd: PreflightNeeds['containerd'],
+  options: CallOptions,
 ): Promise<PreflightFacts['containerd']> {
   try {
-    const { version } = await containerd.version({ timeoutMs: CONTAINERD_MS });
-    const plugins = await containerd.introspection.plugins([], { timeoutMs: CONTAINERD_MS });
+    const { version } = await containerd.version(options);
+    const [plugins, deprecations] = await Promise.all([
+      containerd.introspection.plugins([], options),
+      containerd.introspection.deprecations(options),
+    ]);
     const running = plugins.filter(({ initError }) => initError === null);
     return {
       version,
       builtInCri: running.some(({ type, id }) => type === 'io.containerd.grpc.v1' && id === 'cri'),
       snapshotters: running.filter(({ type }) => type === 'io.containerd.snapshotter.v1').map(({ id }) => id),
+      deprecations,
     };
   } catch (error) {
     return { error: messageOf(error) };

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { expect, it, test } from 'vitest';
 import type { Config } from '../config/schema.ts';
-import { defaultConfig } from '../config/schema.ts';
+import { defaultConfig, defaultRuntimeHandler } from '../config/schema.ts';
 import type { Finding } from './preflight.ts';
 import { judge, mayStart } from './preflight.ts';
 import type { ContainerdFacts, PreflightFacts } from './preflight-facts.ts';
@@ -10,15 +10,23 @@ function factsWith(change: Partial<PreflightFacts>): PreflightFacts {
   return {
     uid: 0,
     cgroupMounted: true,
+    systemd: false,
+    lowestOomScoreAdj: null,
     containerd: containerdWith({}),
-    network: { ready: true, message: '' },
+    network: { ready: true, reason: '', message: '' },
     binaries: [{ handler: 'runc', wanted: 'runc', path: '/usr/bin/runc' }],
     ...change,
   };
 }
 
 function containerdWith(change: Partial<ContainerdFacts>): ContainerdFacts {
-  return { version: '1.7.24', builtInCri: false, snapshotters: ['native', 'overlayfs'], ...change };
+  return {
+    version: '1.7.24',
+    builtInCri: false,
+    snapshotters: ['native', 'overlayfs'],
+    deprecations: {},
+    ...change,
+  };
 }
 
 function configWith(change: Partial<Config['containerd']>): Config {
@@ -32,6 +40,7 @@ test('a sound machine gives no findings', () => {
 
 it.each<[string, Partial<PreflightFacts>, Finding['level'], string, string]>([
   ['not root', { uid: 1000 }, 'error', 'runs as uid 1000', 'run it as root'],
+  ['no capability', { lowestOomScoreAdj: -500 }, 'warn', 'oom_score_adj below -500', 'CAP_SYS_RESOURCE'],
   ['no cgroups', { cgroupMounted: false }, 'error', 'no cgroup filesystem', '/sys/fs/cgroup'],
   [
     'containerd away',
@@ -65,7 +74,13 @@ it.each<[string, Partial<PreflightFacts>, Finding['level'], string, string]>([
   ],
   [
     'no network',
-    { network: { ready: false, message: 'no configuration in /etc/cni/net.d' } },
+    {
+      network: {
+        ready: false,
+        reason: 'NetworkPluginNotReady',
+        message: 'no configuration in /etc/cni/net.d',
+      },
+    },
     'warn',
     'no pod network: no configuration in /etc/cni/net.d',
     'network add-on',
@@ -114,4 +129,18 @@ it.each<[Finding['level'][], boolean]>([
   expect(mayStart(findings, log)).toBe(expected);
   expect(lines).toHaveLength(levels.length);
   for (const line of lines) expect(JSON.parse(line)).toMatchObject({ msg: 'w; to mend it, m' });
+});
+
+test('drivers of cgroups: one that nobody serves, and one that the kubelet is not told of', () => {
+  const config = defaultConfig();
+  const other = { ...config, cgroupDriver: 'systemd' as const };
+  expect(judge(factsWith({}), other)).toMatchObject([
+    { what: expect.stringContaining('does not run this machine') },
+  ]);
+  expect(judge(factsWith({ systemd: true }), other)).toEqual([]);
+  const runtimes = { ...config.runtimes, kata: { ...defaultRuntimeHandler(), systemdCgroup: true } };
+  expect(judge(factsWith({}), { ...config, runtimes })).toMatchObject([
+    { level: 'warn', what: expect.stringContaining('kata has another cgroup driver than runc') },
+  ]);
+  expect(judge(factsWith({ systemd: true }), { ...config, runtimes })).toEqual([]);
 });

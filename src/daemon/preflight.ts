@@ -28,16 +28,21 @@ export function mayStart(findings: readonly Finding[], log: Logger): boolean {
 }
 
 export function judge(facts: PreflightFacts, config: Config): Finding[] {
-  const findings = [
-    ...judgeHost(facts),
-    ...judgeContainerd(facts.containerd, config),
-    ...judgeNetwork(facts.network, config),
-    ...judgeBinaries(facts.binaries),
-  ];
-  return findings.map(({ level, what, mend }) => ({ level, what: oneLine(what), mend }));
+  return [...judgeMachine(facts, config), ...judgeNetwork(facts.network, config).map(onOneLine)];
 }
 
-function judgeHost({ uid, cgroupMounted }: PreflightFacts): Finding[] {
+/** All but the pod network, which has a word of its own in the CRI's Status. */
+export function judgeMachine(facts: PreflightFacts, config: Config): Finding[] {
+  const findings = [
+    ...judgeHost(facts),
+    ...judgeCgroups(facts, config),
+    ...judgeContainerd(facts.containerd, config),
+    ...judgeBinaries(facts.binaries),
+  ];
+  return findings.map(onOneLine);
+}
+
+function judgeHost({ uid, cgroupMounted, lowestOomScoreAdj }: PreflightFacts): Finding[] {
   const findings: Finding[] = [];
   if (uid !== 0) {
     findings.push({
@@ -51,6 +56,36 @@ function judgeHost({ uid, cgroupMounted }: PreflightFacts): Finding[] {
       level: 'error',
       what: 'no cgroup filesystem is mounted',
       mend: 'mount -t cgroup2 none /sys/fs/cgroup, or give this container the /sys/fs/cgroup of the host',
+    });
+  }
+  if (lowestOomScoreAdj !== null) {
+    findings.push({
+      level: 'warn',
+      what: `cristal has no CAP_SYS_RESOURCE, so no container gets an oom_score_adj below ${lowestOomScoreAdj}`,
+      mend: 'give cristal CAP_SYS_RESOURCE, which root has unless a container or a unit takes it away',
+    });
+  }
+  return findings;
+}
+
+function judgeCgroups({ systemd }: PreflightFacts, config: Config): Finding[] {
+  const { cgroupDriver, runtimes, defaultRuntime } = config;
+  const findings: Finding[] = [];
+  if (cgroupDriver === 'systemd' && !systemd) {
+    findings.push({
+      level: 'warn',
+      what: 'cgroup_driver is "systemd", and systemd does not run this machine',
+      mend: 'set cgroup_driver = "cgroupfs", or "auto", and the same for the kubelet',
+    });
+  }
+  const ofAll = cgroupDriver === 'auto' ? systemd : cgroupDriver === 'systemd';
+  const usesSystemd = (handler: string) => runtimes[handler]?.systemdCgroup ?? ofAll;
+  for (const handler of Object.keys(runtimes)) {
+    if (usesSystemd(handler) === usesSystemd(defaultRuntime)) continue;
+    findings.push({
+      level: 'warn',
+      what: `runtime handler ${handler} has another cgroup driver than ${defaultRuntime}, whose driver the kubelet is told`,
+      mend: `take systemd_cgroup out of [runtimes.${handler}]`,
     });
   }
   return findings;
@@ -142,6 +177,6 @@ function judgeBinaries(binaries: PreflightFacts['binaries']): Finding[] {
     }));
 }
 
-function oneLine(text: string): string {
-  return text.replaceAll(/\s*\n\s*/g, '; ').trim();
+function onOneLine({ level, what, mend }: Finding): Finding {
+  return { level, what: what.replaceAll(/\s*\n\s*/g, '; ').trim(), mend };
 }

@@ -8,6 +8,7 @@ import type { SandboxHolders } from '../sandbox/release.ts';
 import { pinsDir, releaseSandbox } from '../sandbox/release.ts';
 import type { Paths } from '../store/paths.ts';
 import type { Sandbox, SandboxRecord, SandboxStore } from '../store/sandboxes.ts';
+import { NEW_SANDBOX_STATUS } from '../store/sandboxes.ts';
 import type { Found } from './mend-each.ts';
 import { mendEach } from './mend-each.ts';
 
@@ -28,7 +29,7 @@ export async function recoverSandboxes(needs: RecoverSandboxesNeeds, found: Foun
     const { id, record, status } = remains;
     if (!record || status?.state === 'creating') return await dropSandbox(needs, id, record);
     // The status file is there before the record, so one that is missing was lost; the kubelet may remove the pod.
-    const known = status ?? { state: 'unknown' as const, ips: [], pid: 0 };
+    const known = status ?? { ...NEW_SANDBOX_STATUS, state: 'unknown' as const };
     const task = found.tasks.get(id) ?? null;
     const sandbox = { ...record, ...known };
     sandboxes.restore(sandbox);

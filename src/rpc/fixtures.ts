@@ -3,9 +3,11 @@ import { containerConfig, sandboxConfig } from '../spec/fixtures.ts';
 import type { Container } from '../store/containers.ts';
 import { NEW_STATUS } from '../store/containers.ts';
 import type { Sandbox } from '../store/sandboxes.ts';
+import { NEW_SANDBOX_STATUS } from '../store/sandboxes.ts';
 
 export function sandbox(over: Partial<Sandbox> = {}): Sandbox {
   return {
+    ...NEW_SANDBOX_STATUS,
     id: 'pod1',
     name: 'web_default_uid-1_0',
     config: sandboxConfig({ labels: { app: 'web' }, annotations: { note: 'n' } }),
@@ -14,7 +16,6 @@ export function sandbox(over: Partial<Sandbox> = {}): Sandbox {
     holder: 'pinned',
     state: 'ready',
     ips: ['10.0.0.2', 'fd00::2'],
-    pid: 0,
     ...over,
   };
 }

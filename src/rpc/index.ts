@@ -23,6 +23,7 @@ import { streamImages } from './image/stream-images.ts';
 import { getContainerEvents } from './runtime/get-container-events.ts';
 import { runtimeConfig } from './runtime/runtime-config.ts';
 import { status } from './runtime/status.ts';
+import { updateRuntimeConfig } from './runtime/update-runtime-config.ts';
 import { version } from './runtime/version.ts';
 import { listPodSandbox } from './sandbox/list-pod-sandbox.ts';
 import { podSandboxStatus } from './sandbox/pod-sandbox-status.ts';
@@ -31,6 +32,7 @@ import { removePodSandbox } from './sandbox/remove-pod-sandbox.ts';
 import { runPodSandbox } from './sandbox/run-pod-sandbox.ts';
 import { stopPodSandbox } from './sandbox/stop-pod-sandbox.ts';
 import { streamPodSandboxes } from './sandbox/stream-pod-sandboxes.ts';
+import { updatePodSandboxResources } from './sandbox/update-pod-sandbox-resources.ts';
 import type { Services } from './services.ts';
 import { containerStats } from './stats/container-stats.ts';
 import { listContainerStats } from './stats/list-container-stats.ts';
@@ -65,7 +67,7 @@ export function runtimeHandlers(services: Services): ServiceHandlers<RuntimeServ
     Version: bind(version, services),
     Status: bind(status, services),
     RuntimeConfig: bind(runtimeConfig, services),
-    UpdateRuntimeConfig: unimplemented,
+    UpdateRuntimeConfig: bindSure(updateRuntimeConfig, services),
 
     RunPodSandbox: bindSure(runPodSandbox, services),
     StopPodSandbox: bindSure(stopPodSandbox, services),
@@ -73,7 +75,7 @@ export function runtimeHandlers(services: Services): ServiceHandlers<RuntimeServ
     PodSandboxStatus: bind(podSandboxStatus, services),
     ListPodSandbox: bind(listPodSandbox, services),
     StreamPodSandboxes: bind(streamPodSandboxes, services),
-    UpdatePodSandboxResources: unimplemented,
+    UpdatePodSandboxResources: bind(updatePodSandboxResources, services),
 
     CreateContainer: bind(createContainer, services),
     StartContainer: bind(startContainer, services),

@@ -15,6 +15,8 @@ export interface RecordKind<R, S> {
   /** What a record, and a status, cannot do without. */
   readonly recordKeys: readonly (keyof R & string)[];
   readonly statusKeys: readonly (keyof S & string)[];
+  /** What statuses have besides, and those that an older cristal wrote do not: there it is null. */
+  readonly laterStatusKeys?: readonly (keyof S & string)[];
   /** Holds one directory with a status file per object; outlives a reboot. */
   readonly root: string;
 }
@@ -42,7 +44,8 @@ export class RecordStore<
 
   /** Writes the status file, and nothing else. The first one is the intent, before anything that could leak. */
   async saveStatus(id: string, status: S): Promise<void> {
-    const kept = Object.fromEntries(this.#kind.statusKeys.map((key) => [key, status[key]]));
+    const { statusKeys, laterStatusKeys = [] } = this.#kind;
+    const kept = Object.fromEntries([...statusKeys, ...laterStatusKeys].map((key) => [key, status[key]]));
     await span('file', 'write status', async () => {
       await ensureDir(`${this.#kind.root}/${id}`);
       await writeFileAtomic(this.#statusFile(id), formatRecord(kept));
@@ -52,7 +55,9 @@ export class RecordStore<
   /** Null when there is no status file. Throws Fault data_loss when it cannot be read as one. */
   async readStatus(id: string): Promise<S | null> {
     const text = await readText(this.#statusFile(id));
-    return text === null ? null : parseRecord<S>(text, this.#kind.statusKeys);
+    if (text === null) return null;
+    const later = (this.#kind.laterStatusKeys ?? []).map((key) => [key, null]);
+    return { ...Object.fromEntries(later), ...parseRecord<S>(text, this.#kind.statusKeys) };
   }
 
   /** Writes the record into containerd's metadata store. */

@@ -1,4 +1,5 @@
 import type { Containers } from '../containerd/containers.ts';
+import type { LinuxContainerResources__Output as LinuxContainerResources } from '../gen/runtime/v1/LinuxContainerResources.ts';
 import type { PodSandboxConfig__Output as PodSandboxConfig } from '../gen/runtime/v1/PodSandboxConfig.ts';
 import type { PodSandboxMetadata__Output as PodSandboxMetadata } from '../gen/runtime/v1/PodSandboxMetadata.ts';
 import type { Paths } from './paths.ts';
@@ -28,9 +29,25 @@ export interface SandboxStatus {
   readonly ips: readonly string[];
   /** Of the pause container; 0 for a sandbox without a process. */
   readonly pid: number;
+  /** As last told by UpdatePodSandboxResources; null where nothing was, then those of the config hold. */
+  readonly updatedResources: UpdatedResources | null;
+}
+
+/** Limits of a pod as a whole; null where they were not told. */
+export interface UpdatedResources {
+  readonly overhead: LinuxContainerResources | null;
+  readonly resources: LinuxContainerResources | null;
 }
 
 export interface Sandbox extends SandboxRecord, SandboxStatus {}
+
+/** Before anything happened. */
+export const NEW_SANDBOX_STATUS: SandboxStatus = {
+  state: 'creating',
+  ips: [],
+  pid: 0,
+  updatedResources: null,
+};
 
 /** The name that a sandbox is reserved by: the identity that the kubelet retries with. */
 export function sandboxName(metadata: PodSandboxMetadata): string {
@@ -53,6 +70,7 @@ export function createSandboxStore(
       extension: 'io.cristal.sandbox',
       recordKeys: ['id', 'name', 'config', 'runtimeHandler', 'createdAt', 'holder'],
       statusKeys: ['state', 'ips', 'pid'],
+      laterStatusKeys: ['updatedResources'],
       root: paths.sandboxRoots,
     },
     objects,

@@ -196,7 +196,8 @@ export async function createFaultWorld(
 /** True when the runtime and the network are ready, as the kubelet asks for it. */
 export async function isReady(cri: CriClient): Promise<boolean> {
   const { status } = await cri.runtime.status({});
-  return status?.conditions.every((condition) => condition.status) ?? false;
+  const asked = status?.conditions.filter(({ type }) => type === 'RuntimeReady' || type === 'NetworkReady');
+  return asked?.every((condition) => condition.status) ?? false;
 }
 
 /** The error of a call that has to fail; it throws when the call does not. */

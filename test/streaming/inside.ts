@@ -54,7 +54,7 @@ export async function startInside(version: ContainerdVersion): Promise<Inside> {
     root: join(dir, 'root'),
     state: join(dir, 'state'),
     containerd: { ...defaultConfig().containerd, address: containerd.address },
-    cni: { confDir: cni.confDir, binDirs: cni.binDirs, timeoutMs: 20_000 },
+    cni: { ...defaultConfig().cni, confDir: cni.confDir, binDirs: cni.binDirs, timeoutMs: 20_000 },
     images: { ...defaultConfig().images, certsDir: registry.certsDir },
   };
   const logged: { msg: string }[] = [];

@@ -10,6 +10,7 @@ import { AttachmentCache } from './cache.ts';
 import { capabilityArgs } from './capabilities.ts';
 import { addChain, checkChain, delChain, gcChain, IF_NAME } from './chain.ts';
 import type { NetworkConfig } from './config.ts';
+import type { ConfigState } from './config-dir.ts';
 import type { RunPlugin } from './plugin.ts';
 import { createRunPlugin } from './plugin.ts';
 import { podIps, readResult } from './result.ts';
@@ -32,6 +33,8 @@ export interface NetworkOptions {
 export interface Network extends AsyncDisposable {
   /** From memory, except for STATUS of CNI 1.1.0, which is asked seldom and waited for briefly. */
   status(signal?: AbortSignal): Promise<NetworkStatus>;
+  /** What the configuration directory gives at present. From memory. */
+  config(): ConfigState;
   /** Records its intent, then runs ADD. When it fails, `detach` is owed all the same. */
   attach(request: AttachRequest, signal?: AbortSignal): Promise<Attachment>;
   /** Runs DEL as ADD was run and forgets the sandbox. Done at once for a sandbox it does not know. */
@@ -78,6 +81,10 @@ class CniNetwork implements Network {
   status(): Promise<NetworkStatus> {
     const { probe, watch } = this.#parts;
     return probe.status(watch.state);
+  }
+
+  config(): ConfigState {
+    return this.#parts.watch.state;
   }
 
   async attach(request: AttachRequest, signal?: AbortSignal): Promise<Attachment> {

@@ -61,12 +61,26 @@ async function update(
     await containerd.containers.update({ ...object, spec: specAny(spec) }, ['spec'], { signal });
   work.onFailure('spec', (late) => saveSpec(before, late));
   await saveSpec(after, call.signal);
-  if (container.state === 'running') await updateTask(needs, id, after, call);
+  if (container.state === 'running') {
+    // It may have ended meanwhile, and must not keep the spec from being put back.
+    work.onFailure('task', (late) =>
+      updateTask(needs, { id, spec: before }, late).catch((err: unknown) => {
+        needs.log.warn({ err, containerId: id }, 'could not give a container its old resources back');
+      }),
+    );
+    await updateTask(needs, { id, spec: after }, call.signal);
+  }
+  // Last, so that a crash before it shows the old ones and the kubelet asks again.
+  work.onFailure('status', () => containers.update(id, { resources: container.resources }));
   await containers.setStatus(id, { resources: mergeResources(container.resources, linux) });
   work.commit();
 }
 
-async function updateTask({ containerd }: Needs, id: string, spec: OciSpec, { signal }: Call): Promise<void> {
+async function updateTask(
+  { containerd }: Needs,
+  { id, spec }: { id: string; spec: OciSpec },
+  signal: AbortSignal,
+): Promise<void> {
   try {
     await containerd.tasks.update(id, resourcesAny(spec.linux.resources), {}, { signal });
   } catch (error) {

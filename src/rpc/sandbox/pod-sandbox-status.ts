@@ -21,7 +21,7 @@ export async function podSandboxStatus(needs: Needs, { podSandboxId, verbose }: 
 }
 
 async function verboseInfo(needs: Needs, sandbox: Sandbox): Promise<object> {
-  const { id, pid, state, holder, runtimeHandler, config } = sandbox;
+  const { id, pid, state, holder, runtimeHandler, updatedResources, config } = sandbox;
   const attachment = await needs.network.attachment(id);
   const netns = `${pinsDir(needs.paths.sandboxState(id))}/net`;
   return {
@@ -29,6 +29,7 @@ async function verboseInfo(needs: Needs, sandbox: Sandbox): Promise<object> {
     state,
     holder,
     runtimeHandler,
+    updatedResources,
     namespaces: pinsDir(needs.paths.sandboxState(id)),
     cniResult: attachment?.result ?? null,
     // Whether the network is still as ADD left it: asked of the plugins only when somebody looks closely.

@@ -17,7 +17,7 @@ import { pinsDir, releaseSandbox } from '../../sandbox/release.ts';
 import type { Confinement } from '../../spec/input.ts';
 import { containersOf } from '../../store/containers.ts';
 import type { Sandbox, SandboxRecord } from '../../store/sandboxes.ts';
-import { sandboxName } from '../../store/sandboxes.ts';
+import { NEW_SANDBOX_STATUS, sandboxName } from '../../store/sandboxes.ts';
 import { pauseConfinement } from '../confinement.ts';
 import type { Operation } from '../operations.ts';
 import { runtimeOptions } from '../runtime-options.ts';
@@ -102,7 +102,7 @@ async function run(
   await using work = new Rollback((step, err) => {
     // What could not be freed stays listed, so that RemovePodSandbox can try again.
     log.error({ err, sandboxId: id, step }, 'rollback stuck');
-    sandboxes.put({ ...record, state: 'unknown', ips: [], pid: 0 });
+    sandboxes.put({ ...record, ...NEW_SANDBOX_STATUS, state: 'unknown' });
   });
 
   stage('look at security profiles');
@@ -110,7 +110,7 @@ async function run(
 
   stage('write intent');
   work.onFailure('status', () => sandboxes.forget(id));
-  await sandboxes.saveStatus(id, { state: 'creating', ips: [], pid: 0 });
+  await sandboxes.saveStatus(id, NEW_SANDBOX_STATUS);
 
   work.onFailure('record', (late) => sandboxes.deleteRecord(id, { signal: late }));
   work.onFailure('files', () => removeSandboxFiles(stateDir));
@@ -133,8 +133,9 @@ async function run(
       : 0;
 
   stage('write status');
-  await sandboxes.saveStatus(id, { state: 'ready', ips, pid });
-  sandboxes.put({ ...record, state: 'ready', ips, pid });
+  const status = { ...NEW_SANDBOX_STATUS, state: 'ready', ips, pid } as const;
+  await sandboxes.saveStatus(id, status);
+  sandboxes.put({ ...record, ...status });
   work.commit();
   return id;
 }
