@@ -81,7 +81,7 @@ test('config check names the place of every problem', () => {
     kind: 'print',
     text:
       `${file}:1:1: root: expected an absolute path, found the number 1\n` +
-      `${file}:3:2: unknown key cni.conf; known here: conf_dir, bin_dirs, timeout_ms\n`,
+      `${file}:3:2: unknown key cni.conf; known here: conf_dir, bin_dirs, timeout_ms, conf_template\n`,
     exitCode: 1,
   });
 });
