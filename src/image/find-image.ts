@@ -8,7 +8,7 @@ import { formatPlatform, selectEntry } from './platform.ts';
 /** The image for one platform, found below a name's target. */
 export interface FoundImage {
   /** From the target down: no index, one, or an index in an index. */
-  indexes: { descriptor: Descriptor; data: Buffer; selected: IndexEntry }[];
+  indexes: { descriptor: Descriptor; data: Buffer; entries: IndexEntry[]; selected: IndexEntry }[];
   manifest: Manifest;
   descriptor: Descriptor;
   data: Buffer;
@@ -40,7 +40,7 @@ export async function findImage(
     }
     if (indexes.length === MAX_INDEXES) throw new Fault('failed_precondition', 'indexes nested too deeply');
     const selected = select(parsed, host);
-    indexes.push({ descriptor, data, selected });
+    indexes.push({ descriptor, data, entries: parsed.entries, selected });
     const { mediaType, digest, size, annotations } = selected;
     descriptor = { mediaType, digest, size, annotations };
   }

@@ -104,9 +104,11 @@ export function childLabels(manifest: Manifest): Record<string, string> {
   return { 'containerd.io/gc.ref.content.config': manifest.config.digest, ...Object.fromEntries(layers) };
 }
 
-/** The same for an index of which one image was fetched. */
-export function indexLabels(selected: Descriptor): Record<string, string> {
-  return { 'containerd.io/gc.ref.content.m.0': selected.digest };
+/** The same for an index, whether or not all of its images were fetched: each has its place. */
+export function indexLabels(entries: readonly Descriptor[]): Record<string, string> {
+  return Object.fromEntries(
+    entries.map(({ digest }, place) => [`containerd.io/gc.ref.content.m.${place}`, digest]),
+  );
 }
 
 function readTable(data: Uint8Array): Record<string, unknown> {

@@ -4,6 +4,7 @@ import type { Containerd } from '../containerd/client.ts';
 import type { AuthConfig__Output } from '../gen/runtime/v1/AuthConfig.ts';
 import { MAX_CONFIG_BYTES } from '../image/config.ts';
 import type { Descriptor } from '../image/descriptor.ts';
+import { sourceLabel } from '../image/distribution-source.ts';
 import type { FoundImage } from '../image/find-image.ts';
 import { findImage } from '../image/find-image.ts';
 import type { Platform } from '../image/platform.ts';
@@ -123,7 +124,7 @@ async function fetchContent(needs: PullNeeds, plan: PullPlan, fetching: Fetching
   const failed = new AbortController();
   const signal = AbortSignal.any([guard.signal, failed.signal]);
   const store: Store = { containerd, lease, signal };
-  const origin = originLabel(plan.reference);
+  const origin = sourceLabel(plan.reference);
   const slots = createSlots(settings.maxConcurrentDownloads);
   const { progress } = plan;
   const blobNeeds = { repository, store, locks, slots: needs.slots, guard, progress, log };
@@ -174,11 +175,6 @@ function expectPlatform(wanted: Platform | null, offered: Platform): void {
   if (wanted === null || isFor(wanted, offered)) return;
   const words = `no image for ${formatPlatform(wanted)}: it is for ${formatPlatform(offered)}`;
   throw new Fault('failed_precondition', words);
-}
-
-/** Tells other tools where a blob can be had again, as containerd's own pulls do. */
-function originLabel({ host, path }: Reference): Record<string, string> {
-  return { [`containerd.io/distribution.source.${host}`]: path };
 }
 
 /** The size that a server states in a header is its word alone; ours was counted. */

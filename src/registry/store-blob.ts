@@ -1,6 +1,7 @@
 import type { Containerd } from '../containerd/client.ts';
 import type { Writer } from '../containerd/content-writer.ts';
 import type { Descriptor } from '../image/descriptor.ts';
+import { missingLabels } from '../image/distribution-source.ts';
 import type { FoundImage } from '../image/find-image.ts';
 import { childLabels, indexLabels } from '../image/manifest.ts';
 import { during, Fault, isCode } from '../lib/fault.ts';
@@ -44,11 +45,9 @@ export async function adoptBlob(
   const info = await containerd.content.info(digest, { signal });
   if (info === null) return false;
 
-  const missing = Object.entries(labels).filter(([name, value]) => info.labels[name] !== value);
-  if (missing.length > 0) {
-    const paths = missing.map(([name]) => `labels.${name}`);
-    await containerd.content.update(digest, Object.fromEntries(missing), paths, { signal });
-  }
+  const missing = missingLabels(info.labels, labels);
+  const paths = Object.keys(missing).map((name) => `labels.${name}`);
+  if (paths.length > 0) await containerd.content.update(digest, missing, paths, { signal });
   return true;
 }
 
@@ -58,7 +57,7 @@ export function storedManifests({ descriptor, data, manifest, indexes }: FoundIm
   const above = indexes.map((index) => ({
     descriptor: { ...index.descriptor, size: index.data.length },
     data: index.data,
-    labels: indexLabels(index.selected),
+    labels: indexLabels(index.entries),
   }));
   return [own, ...above.toReversed()];
 }
