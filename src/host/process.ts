@@ -1,14 +1,16 @@
-import type { ChildProcess } from 'node:child_process';
-import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Fault, messageOf } from '../lib/fault.ts';
+import type { Ending } from './child.ts';
+import { Child } from './child.ts';
+import { isErrno } from './errno.ts';
 
-import { Fault } from '../lib/fault.ts';
-
-/** One run of a program. Nothing is inherited: the environment is `env` and no more. */
+/** One run of a program, in the directory "/". Nothing is inherited: the environment is `env` and no more. */
 export interface ProcessRequest {
+  /** Without a "/" it is looked for in our PATH. */
   file: string;
   args?: string[];
   env?: Record<string, string>;
-  cwd?: string;
   stdin?: string | Uint8Array;
   timeoutMs: number;
   signal?: AbortSignal | undefined;
@@ -16,10 +18,8 @@ export interface ProcessRequest {
   maxOutput?: number;
 }
 
-/** How it ended. `code` is null when a signal ended it. */
-export interface ProcessResult {
-  code: number | null;
-  signal: NodeJS.Signals | null;
+/** How it ended, and what it said. */
+export interface ProcessResult extends Ending {
   stdout: Buffer;
   stderr: Buffer;
 }
@@ -36,12 +36,7 @@ const OUTPUT_GRACE_MS = 1000;
  */
 export async function runProcess(request: ProcessRequest): Promise<ProcessResult> {
   if (request.signal?.aborted) throw new Fault('cancelled', `run ${request.file}: cancelled`);
-  const child = spawn(request.file, request.args ?? [], {
-    env: request.env ?? {},
-    cwd: request.cwd ?? '/',
-    detached: true, // its own group, which is what gets killed
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
+  const child = start(request);
   const limit = request.maxOutput ?? DEFAULT_MAX_OUTPUT;
   const stdout = keepHead(child.stdout, limit);
   const stderr = keepHead(child.stderr, limit);
@@ -52,12 +47,23 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessResult
 
   const killed = killWhenLate(child, request);
   try {
-    const { code, signal } = await ended(child, request.file);
+    const ending = await child.ended;
     const late = killed.reason();
     if (late !== null) throw late;
-    return { code, signal, stdout: stdout(), stderr: stderr() };
+    await outputsClosed(child);
+    return { ...ending, stdout: stdout(), stderr: stderr() };
   } finally {
     killed.stop();
+    for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
+  }
+}
+
+function start({ file, args = [], env = {} }: ProcessRequest): Child {
+  try {
+    return new Child(file, args, env);
+  } catch (cause) {
+    const code = isErrno(cause, 'ENOENT') ? 'not_found' : 'internal';
+    throw new Fault(code, `run ${file}: ${messageOf(cause)}`, { cause });
   }
 }
 
@@ -73,16 +79,13 @@ function keepHead(stream: NodeJS.ReadableStream, limit: number): () => Buffer {
   return () => Buffer.concat(chunks);
 }
 
-function killWhenLate(
-  child: ChildProcess,
-  request: ProcessRequest,
-): { reason(): Fault | null; stop(): void } {
+function killWhenLate(child: Child, request: ProcessRequest): { reason(): Fault | null; stop(): void } {
   const { file, timeoutMs, signal } = request;
   let reason: Fault | null = null;
   const stop = (why: Fault) => {
-    if (hasEnded(child)) return; // only its output is late, and the result is there
+    if (child.ending !== null) return; // only its output is late, and the result is there
     reason ??= why;
-    killGroup(child);
+    child.kill();
   };
   const onAbort = () => stop(new Fault('cancelled', `run ${file}: cancelled`, { cause: signal?.reason }));
   const timer = setTimeout(
@@ -99,41 +102,12 @@ function killWhenLate(
   };
 }
 
-function hasEnded(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null;
-}
-
-function killGroup(child: ChildProcess): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, 'SIGKILL');
-  } catch (error) {
-    // ESRCH: the group went between our look and the kill.
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-}
-
-/** Settles when the program was reaped and its output is closed, or a second after the former. */
-function ended(
-  child: ChildProcess,
-  file: string,
-): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
-  return new Promise((resolve, reject) => {
-    let grace: NodeJS.Timeout | undefined;
-    child.once('error', (cause: NodeJS.ErrnoException) => {
-      const code = cause.code === 'ENOENT' ? 'not_found' : 'internal';
-      reject(new Fault(code, `run ${file}: ${cause.message}`, { cause }));
-    });
-    child.once('exit', (code, signal) => {
-      grace = setTimeout(() => {
-        child.stdout?.destroy();
-        child.stderr?.destroy();
-        resolve({ code, signal });
-      }, OUTPUT_GRACE_MS);
-    });
-    child.once('close', (code, signal) => {
-      clearTimeout(grace);
-      resolve({ code, signal });
-    });
-  });
+/** Resolves when nothing more can come, or after a second. */
+async function outputsClosed({ stdout, stderr }: Child): Promise<void> {
+  const open = [stdout, stderr].filter((stream) => !stream.closed);
+  const closed = Promise.all(open.map((stream) => once(stream, 'close')));
+  const over = new AbortController();
+  const grace = sleep(OUTPUT_GRACE_MS, undefined, { signal: over.signal }).catch(() => {});
+  await Promise.race([closed, grace]);
+  over.abort();
 }

@@ -38,6 +38,18 @@ const CLOCK_REALTIME = 0;
 /** As all system calls since Linux 5.1, of the same number everywhere. */
 const SYS_MOUNT_SETATTR = 442;
 
+/** O_CLOEXEC. */
+const CLOSE_ON_EXEC = 0x8_0000;
+const WNOHANG = 1;
+/** POSIX_SPAWN_SETSIGDEF, POSIX_SPAWN_SETSIGMASK and POSIX_SPAWN_SETSID. */
+const SPAWN_FLAGS = 0x4 | 0x8 | 0x80;
+/** More than any C library's posix_spawnattr_t and posix_spawn_file_actions_t take; a sigset_t has 128. */
+const SPAWN_STRUCT_SIZE = 1024;
+const SIGSET_SIZE = 128;
+/** What is ignored stays so over an exec: SIGPIPE by Node, and others by whoever started us. */
+const ALL_SIGNALS = Buffer.alloc(SIGSET_SIZE, 0xff);
+const NO_SIGNALS = Buffer.alloc(SIGSET_SIZE);
+
 type Call = (...args: unknown[]) => number;
 
 const libc = koffi.load(null); // the C library that Node itself runs on
@@ -58,17 +70,37 @@ const c = {
     'long lgetxattr(const char *path, const char *name, _Out_ void *value, size_t size)',
   ) as Call,
   syscall: libc.func('long syscall(long number, ...)') as Call,
+  pipe2: libc.func('int pipe2(_Out_ int *fds, int flags)') as Call,
+  waitpid: libc.func('int waitpid(int pid, _Out_ int *status, int options)') as Call,
   clock_gettime: libc.func('int clock_gettime(int clock, _Out_ void *time)') as Call,
+};
+
+const spawning = {
+  spawnp: libc.func(
+    'int posix_spawnp(_Out_ int *pid, const char *file, void *actions, void *attr, const char **argv, const char **envp)',
+  ) as Call,
+  initActions: libc.func('int posix_spawn_file_actions_init(void *actions)') as Call,
+  destroyActions: libc.func('int posix_spawn_file_actions_destroy(void *actions)') as Call,
+  addDup2: libc.func('int posix_spawn_file_actions_adddup2(void *actions, int fd, int as)') as Call,
+  addChdir: libc.func('int posix_spawn_file_actions_addchdir_np(void *actions, const char *path)') as Call,
+  initAttr: libc.func('int posix_spawnattr_init(void *attr)') as Call,
+  destroyAttr: libc.func('int posix_spawnattr_destroy(void *attr)') as Call,
+  setFlags: libc.func('int posix_spawnattr_setflags(void *attr, short flags)') as Call,
+  setSigDefault: libc.func('int posix_spawnattr_setsigdefault(void *attr, void *set)') as Call,
+  setSigMask: libc.func('int posix_spawnattr_setsigmask(void *attr, void *set)') as Call,
 };
 
 /** Calls, and turns -1 into an Error with `code` (such as ENOENT) that names the call and its object. */
 function check(name: keyof typeof c, object: string, ...args: unknown[]): number {
   const result = c[name](...args);
   if (result !== -1) return result;
-  const errno = koffi.errno();
+  throw failure(name, object, koffi.errno());
+}
+
+function failure(syscall: string, object: string, errno: number): Error {
   const code = errnoName(errno);
-  const message = `${code}: ${getSystemErrorMessage(-errno)}, ${name} ${object}`.trimEnd();
-  throw Object.assign(new Error(message), { code, errno: -errno, syscall: name });
+  const message = `${code}: ${getSystemErrorMessage(-errno)}, ${syscall} ${object}`.trimEnd();
+  return Object.assign(new Error(message), { code, errno: -errno, syscall });
 }
 
 /** Moves this thread into new namespaces of the kinds in `flags` (CLONE_NEW*). */
@@ -156,6 +188,51 @@ export function attribute(path: string, name: string): string {
 export function hasMountAttributes(): boolean {
   const args = ['int', -1, 'const char *', '', 'unsigned int', 0, 'void *', null, 'size_t', 0];
   return c.syscall(SYS_MOUNT_SETATTR, ...args) === -1 && errnoName(koffi.errno()) === 'EINVAL';
+}
+
+/** A pipe as [end to read, end to write]. Neither lives on in a program that we start. */
+export function pipe(): [number, number] {
+  const fds: [number, number] = [-1, -1];
+  check('pipe2', '', fds, CLOSE_ON_EXEC);
+  return fds;
+}
+
+/**
+ * Starts a program in a session of its own, in the directory "/", with `fds` as its standard streams and no
+ * others. Without a "/" in its name it is looked for in our PATH. The parent is not copied, as it is by fork(2),
+ * so that the cost does not grow with our memory. Whoever calls reaps it.
+ * @returns its process id
+ */
+export function spawnProcess(
+  file: string,
+  { args, env, fds }: { args: string[]; env: string[]; fds: [number, number, number] },
+): number {
+  const actions = Buffer.alloc(SPAWN_STRUCT_SIZE);
+  const attr = Buffer.alloc(SPAWN_STRUCT_SIZE);
+  const pid = [0];
+  const must = (errno: number): void => {
+    if (errno !== 0) throw failure('posix_spawnp', file, errno);
+  };
+  must(spawning.initActions(actions));
+  must(spawning.initAttr(attr));
+  try {
+    for (const [as, fd] of fds.entries()) must(spawning.addDup2(actions, fd, as));
+    must(spawning.addChdir(actions, '/'));
+    must(spawning.setFlags(attr, SPAWN_FLAGS));
+    must(spawning.setSigDefault(attr, ALL_SIGNALS));
+    must(spawning.setSigMask(attr, NO_SIGNALS));
+    must(spawning.spawnp(pid, file, actions, attr, [file, ...args, null], [...env, null]));
+  } finally {
+    spawning.destroyAttr(attr);
+    spawning.destroyActions(actions);
+  }
+  return pid[0] ?? 0;
+}
+
+/** The wait status of a child of ours that ended, and that is then no more; null while it runs. */
+export function reap(pid: number): number | null {
+  const status = [0];
+  return check('waitpid', `${pid}`, pid, status, WNOHANG) === 0 ? null : (status[0] ?? 0);
 }
 
 const timespec = Buffer.alloc(16);
