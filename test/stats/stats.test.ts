@@ -226,16 +226,16 @@ describe.each<ContainerdVersion>(['1.6', '2.3'])('stats on containerd %s', (vers
 
   test('containers may vanish while they are read', async () => {
     const short = pod2(world, `${cgroup}-vanishing`);
-    const podId = await world.runPod(short);
+    // Its shim serves the pod's other containers too, and stays.
+    const { podId } = await world.runContainer(short, world.container('stays', SLEEPER));
     for (let round = 0; round < 5; round++) {
-      const ids = await Promise.all(
-        [1, 2].map(async (number) => {
-          const name = `gone-${round}-${number}`;
-          const id = await world.createContainer(podId, short, world.container(name, ['sleep', '0.2']));
-          await world.cri.runtime.startContainer({ containerId: id });
-          return id;
-        }),
-      );
+      const ids: string[] = [];
+      for (const number of [1, 2, 3]) {
+        const config = world.container(`gone-${round}-${number}`, ['sleep', `0.${number}`]);
+        const id = await world.createContainer(podId, short, config);
+        await world.cri.runtime.startContainer({ containerId: id });
+        ids.push(id);
+      }
       const until = Date.now() + 600;
       while (Date.now() < until) {
         const [{ stats }, { stats: pods }, { podMetrics }] = await Promise.all([
