@@ -280,10 +280,12 @@ describe.each<ContainerdVersion>(['1.6', '2.3'])('containers on containerd %s', 
         'refused\n',
       );
       const privileged = { linux: { securityContext: { privileged: true } } };
+      const trusted = world.pod('trusted', privileged);
       const text = await output(
         'privileged',
         ['sh', '-c', 'mount -t tmpfs t /mnt || mkdir /m && mount -t tmpfs t /m && echo mounted'],
         privileged,
+        { podId: await world.runPod(trusted), pod: trusted },
       );
       expect(text).toContain('mounted');
     });

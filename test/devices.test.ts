@@ -91,8 +91,10 @@ describe.each<ContainerdVersion>(['1.6', '2.3'])('devices on containerd %s', (ve
   test('privileged: the devices of the host, unless the handler keeps them out', async () => {
     const linux = { securityContext: { privileged: true } };
     const show = 'ls /dev | grep -c .; test -e /dev/kmsg && echo kmsg';
-    expect(await run('privileged', show, { linux })).toContain('kmsg');
-    const bare = world.pod('bare');
+    const full = world.pod('full', { linux });
+    const inFull = { pod: full, podId: await world.runPod(full) };
+    expect(await run('privileged', show, { linux }, inFull)).toContain('kmsg');
+    const bare = world.pod('bare', { linux });
     const inPod = { pod: bare, podId: await world.runPod(bare, 'bare') };
     expect(await run('bare', show, { linux }, inPod)).not.toContain('kmsg');
   });

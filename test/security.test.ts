@@ -32,13 +32,18 @@ describe.each<ContainerdVersion>(['1.6', '2.3'])('security on containerd %s', (v
     await world?.[Symbol.asyncDispose]();
   });
 
-  const podWith = (name: string, securityContext: object): PodConfig => {
-    const plain = world.pod(name);
-    return { ...plain, linux: { ...(plain['linux'] as object), securityContext } };
-  };
+  const podWith = (name: string, securityContext: object): PodConfig =>
+    world.pod(name, { linux: { securityContext } });
   const withSecurity = (securityContext: object, command = SLEEPER): ContainerConfig =>
     world.container(`c${count++}`, command, { linux: { securityContext } });
 
+  const statusOf = async ({ metadata }: ContainerConfig) => {
+    const { containers } = await world.cri.runtime.listContainers({ filter: { podSandboxId: podId } });
+    const id = containers.find((one) => one.metadata?.name === metadata.name)?.id ?? '';
+    const { status } = await world.cri.runtime.containerStatus({ containerId: id });
+    if (!status) throw new Error(`no status of ${metadata.name}`);
+    return status;
+  };
   const output = async (securityContext: object, command: string[]) =>
     await outputOf(world, { podId, pod }, withSecurity(securityContext, command));
   const refused = async (securityContext: object) =>
@@ -136,9 +141,103 @@ describe.each<ContainerdVersion>(['1.6', '2.3'])('security on containerd %s', (v
     });
   });
 
+  test('a privileged container needs a privileged pod', async () => {
+    const plain = podWith('plain', {});
+    const plainId = await world.runPod(plain);
+    const error = await failure(world.createContainer(plainId, plain, withSecurity({ privileged: true })));
+    expect(error).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringMatching(/not privileged/),
+    });
+  });
+
+  test.each<[string, object, string]>([
+    ['Merge', {}, '2000 50 3000'],
+    ['Strict', { supplementalGroupsPolicy: 'Strict' }, '2000 3000'],
+  ])('supplemental groups, %s: as told and as reported', async (_, policy, groups) => {
+    const security = {
+      runAsUser: { value: 1000 },
+      runAsGroup: { value: 2000 },
+      supplementalGroups: [3000],
+      ...policy,
+    };
+    const config = withSecurity(security, ['sh', '-c', 'id -u; id -g; id -G']);
+    const text = await outputOf(world, { podId, pod }, config);
+    const [uid, gid, ...all] = text.trim().split(/\s+/);
+    expect([uid, gid, sorted(all)]).toEqual(['1000', '2000', sorted(groups.split(' '))]);
+    const { user } = await statusOf(config);
+    expect(user?.linux).toMatchObject({ uid: '1000', gid: '2000' });
+    expect(sorted(user?.linux?.supplementalGroups ?? [])).toEqual(sorted(groups.split(' ')));
+  });
+
+  test.each<[string, object, string]>([
+    ['the user of the image', {}, '0 0'],
+    ['a user by name', { runAsUsername: 'app' }, '1000 1000'],
+    ['a user by name, with a group', { runAsUsername: 'app', runAsGroup: { value: 7 } }, '1000 7'],
+    ['a user by number, with the group of the name', { runAsUser: { value: 65534 } }, '65534 65534'],
+  ])('%s', async (_, security, ids) => {
+    const config = withSecurity(security, ['sh', '-c', 'echo $(id -u) $(id -g)']);
+    expect(await outputOf(world, { podId, pod }, config)).toBe(`${ids}\n`);
+    const [uid, gid] = ids.split(' ');
+    expect((await statusOf(config)).user?.linux).toMatchObject({ uid, gid });
+  });
+
+  test.each<[string, object]>([
+    ['a group without a user', { runAsGroup: { value: 7 } }],
+    ['a user that the image does not know', { runAsUsername: 'ghost' }],
+    ['a capability that no kernel has', { capabilities: { addCapabilities: ['FLY'] } }],
+  ])('%s is refused', async (_, security) => {
+    expect(await refused(security)).toMatchObject({ code: 'INVALID_ARGUMENT' });
+  });
+
+  test.each<[string, object, RegExp]>([
+    [
+      'as they are by default',
+      {},
+      /^CapInh:\t0+\nCapPrm:\t0*a80425fb\nCapEff:\t0*a80425fb\nCapBnd:\t0*a80425fb\nCapAmb:\t0+\n/,
+    ],
+    [
+      'none, and one more',
+      { capabilities: { dropCapabilities: ['ALL'], addCapabilities: ['NET_ADMIN'] } },
+      /CapEff:\t0*1000\nCapBnd:\t0*1000\nCapAmb:\t0+\n/,
+    ],
+    [
+      'ambient for a user that is not root',
+      {
+        runAsUser: { value: 9 },
+        capabilities: { dropCapabilities: ['ALL'], addAmbientCapabilities: ['CAP_NET_BIND_SERVICE'] },
+      },
+      /CapInh:\t0*400\nCapPrm:\t0*400\nCapEff:\t0*400\nCapBnd:\t0*400\nCapAmb:\t0*400\n/,
+    ],
+    ['and no new ones', { noNewPrivs: true }, /NoNewPrivs:\t1\n/],
+    ['and new ones', { noNewPrivs: false }, /NoNewPrivs:\t0\n/],
+  ])('capabilities: %s', async (_, security, expected) => {
+    expect(await output(security, ['grep', '-E', '^(Cap|NoNewPrivs)', '/proc/self/status'])).toMatch(
+      expected,
+    );
+  });
+
+  test('masked and read-only paths: the defaults, and those of the config', async () => {
+    const look = [
+      'sh',
+      '-c',
+      'wc -c < /proc/timer_list; echo 1 2>&1 > /proc/sys/kernel/shmmni; touch /work/x 2>&1; ls /hidden | wc -l',
+    ];
+    const text = await output({}, look);
+    expect(text).toMatch(/^0\n.*Read-only file system/);
+    const masked = { maskedPaths: ['/etc'], readonlyPaths: ['/tmp'] };
+    const own = await output(masked, ['sh', '-c', 'ls /etc; touch /tmp/x 2>&1; wc -c < /proc/timer_list']);
+    expect(own).toMatch(/^touch: .*Read-only file system\n[1-9]\d*\n$/);
+  });
+
   test('an AppArmor profile is refused where there is no AppArmor, but for unconfined', async () => {
     const error = await refused({ apparmor: { profileType: 'Localhost', localhostRef: 'mine' } });
     expect(error).toMatchObject({ code: 'FAILED_PRECONDITION', message: expect.stringMatching(/AppArmor/) });
     expect(await output({ apparmorProfile: 'unconfined' }, ['echo', 'fine'])).toBe('fine\n');
   });
 });
+
+/** Groups have no order. */
+function sorted(groups: string[]): string[] {
+  return groups.toSorted((a, b) => Number(a) - Number(b));
+}

@@ -41,6 +41,7 @@ max_log_line_bytes = 4_096
 exec_drain_ms = 0
 cdi_spec_dirs = ["/run/cdi"]
 device_ownership_from_security_context = true
+selinux = "off"
 unset_seccomp_profile = "localhost//etc/seccomp.json"
 default_runtime = "kata"
 [containerd]
@@ -124,6 +125,7 @@ privileged_all_devices_allowed = true
     execDrainMs: 0,
     cdiSpecDirs: ['/run/cdi'],
     deviceOwnershipFromSecurityContext: true,
+    selinux: 'off',
     unsetSeccompProfile: 'localhost//etc/seccomp.json',
     defaultRuntime: 'kata',
     runtimes: {

@@ -22,6 +22,8 @@ export interface Config {
   cdiSpecDirs: string[];
   /** Whether the devices of a container belong to the user that it runs as. */
   deviceOwnershipFromSecurityContext: boolean;
+  /** Whether containers get SELinux labels where the kernel has them; else what asks for labels is ignored. */
+  selinux: 'auto' | 'off';
   /** What a container without a seccomp profile gets: `unconfined`, `runtime/default` or `localhost/PATH`. */
   unsetSeccompProfile: string;
   /** The runtime handler for pods that name none. */
@@ -173,6 +175,7 @@ export function defaultConfig(): Config {
     execDrainMs: 2_000,
     cdiSpecDirs: ['/etc/cdi', '/var/run/cdi'],
     deviceOwnershipFromSecurityContext: false,
+    selinux: 'auto',
     unsetSeccompProfile: 'unconfined',
     defaultRuntime: 'runc',
     runtimes: { runc: defaultRuntimeHandler() },

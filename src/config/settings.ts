@@ -82,6 +82,10 @@ export const topFields: Fields<TopLevel> = {
   deviceOwnershipFromSecurityContext: flag(
     'Whether the device nodes that a container asks for belong to its runAsUser and runAsGroup, and not to who owns them on the host.',
   ),
+  selinux: oneOf(
+    'Whether containers get SELinux labels. "auto": where the kernel has SELinux, and a container that asks for labels where it has not is refused. "off": never, and what asks for labels is ignored.',
+    ['auto', 'off'],
+  ),
   unsetSeccompProfile: text(
     'The seccomp profile of containers that name none, which the CRI means to be unconfined. The kubelet names one for each container.',
     SECCOMP_PROFILE,

@@ -13,7 +13,7 @@ const host: HostFacts = {
   mounts: [],
   hugepageSizes: [],
   apparmor: false,
-  selinux: false,
+  selinux: null,
   seccomp: true,
   kernelRelease: '6.1.0',
   arch: 'x64',

@@ -6,6 +6,7 @@ import { cgroupMode } from './cgroup.ts';
 import { readHostDevices } from './devices.ts';
 import { exists, listDir, readText } from './files.ts';
 import { readMountInfo } from './mounts.ts';
+import { readSelinuxContexts } from './selinux.ts';
 import { hasMountAttributes } from './syscalls.ts';
 
 const CAP_SYS_RESOURCE = 24n;
@@ -29,7 +30,7 @@ export async function readHostFacts(): Promise<HostFacts> {
     mounts,
     hugepageSizes: (await limitsHugepages(cgroup, mounts)) ? hugepages.flatMap(hugepageSize) : [],
     apparmor: apparmor?.trim() === 'Y' && (await exists(APPARMOR_FS)) && (await exists(APPARMOR_PARSER)),
-    selinux: mounts.some(({ fsType }) => fsType === 'selinuxfs'),
+    selinux: mounts.some(({ fsType }) => fsType === 'selinuxfs') ? await readSelinuxContexts() : null,
     seccomp: await exists('/proc/sys/kernel/seccomp/actions_avail'),
     kernelRelease: release(),
     arch: process.arch,

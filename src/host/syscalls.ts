@@ -69,6 +69,9 @@ const c = {
   lgetxattr: libc.func(
     'long lgetxattr(const char *path, const char *name, _Out_ void *value, size_t size)',
   ) as Call,
+  lsetxattr: libc.func(
+    'int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags)',
+  ) as Call,
   syscall: libc.func('long syscall(long number, ...)') as Call,
   pipe2: libc.func('int pipe2(_Out_ int *fds, int flags)') as Call,
   waitpid: libc.func('int waitpid(int pid, _Out_ int *status, int options)') as Call,
@@ -182,6 +185,14 @@ export function attribute(path: string, name: string): string {
   const code = errnoName(koffi.errno());
   if (['ENODATA', 'EOPNOTSUPP', 'ERANGE', 'EPERM'].includes(code)) return '';
   throw Object.assign(new Error(`${code}: lgetxattr ${name} ${path}`), { code, syscall: 'lgetxattr' });
+}
+
+/** Sets an extended attribute. False where the file system has none. Does not follow a symlink. */
+export function setAttribute(path: string, name: string, value: Buffer): boolean {
+  if (c.lsetxattr(path, name, value, value.length, 0) === 0) return true;
+  const code = errnoName(koffi.errno());
+  if (code === 'EOPNOTSUPP') return false;
+  throw Object.assign(new Error(`${code}: lsetxattr ${name} ${path}`), { code, syscall: 'lsetxattr' });
 }
 
 /** Whether this kernel has mount_setattr(2). A call without a size is refused before it does anything. */

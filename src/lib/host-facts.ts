@@ -29,6 +29,12 @@ export interface HostDevice {
   gid: number;
 }
 
+/** The contexts that the machine's SELinux policy has for containers. */
+export interface SelinuxContexts {
+  process: string;
+  file: string;
+}
+
 /** What the pure code has to know of the machine, read once by src/host/facts.ts. */
 export interface HostFacts {
   cgroup: 'v1' | 'v2';
@@ -41,7 +47,8 @@ export interface HostFacts {
   hugepageSizes: string[];
   /** AppArmor is on, and its parser is here to load profiles. */
   apparmor: boolean;
-  selinux: boolean;
+  /** Null without SELinux, and with a policy that knows no containers. */
+  selinux: SelinuxContexts | null;
   /** The kernel takes system call filters. */
   seccomp: boolean;
   /** As uname(2) says it. */

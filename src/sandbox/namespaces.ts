@@ -32,6 +32,9 @@ export function refuseUnsupported(config: PodSandboxConfig): void {
   if (options?.pid === 'TARGET') {
     throw new Fault('invalid_argument', 'pid namespace mode TARGET is for containers, not for a pod sandbox');
   }
+  const { runAsUser = null, runAsGroup = null } = config.linux?.securityContext ?? {};
+  if (runAsGroup && !runAsUser)
+    throw new Fault('invalid_argument', 'run_as_group is set without run_as_user');
   if (options?.usernsOptions?.mode === 'POD') {
     throw new Fault('unimplemented', 'user namespaces for pods are not served yet');
   }

@@ -11,6 +11,7 @@ import {
   NEW,
   pinned,
   sandboxConfig,
+  sandboxLinux,
   securityContext,
 } from './fixtures.ts';
 import type { ContainerSpecInput } from './input.ts';
@@ -25,7 +26,10 @@ test.each<[name: string, input: Partial<ContainerSpecInput>]>([
   ['plain', { config: containerConfig({ mounts: [criMount()] }) }],
   [
     'privileged',
-    { config: containerConfig({ linux: linux({ securityContext: securityContext({ privileged: true }) }) }) },
+    {
+      sandbox: sandboxConfig({ linux: sandboxLinux({ privileged: true }) }),
+      config: containerConfig({ linux: linux({ securityContext: securityContext({ privileged: true }) }) }),
+    },
   ],
   ['host-network', { namespaces: { network: HOST, ipc: HOST, uts: HOST, pid: HOST } }],
   ['pod-pid', { namespaces: { ...namespaces, pid: pinned('pid') } }],
@@ -54,6 +58,19 @@ test.each<[name: string, input: Partial<ContainerSpecInput>]>([
   const spec = buildContainerSpec(containerInput(over));
   await expect(`${JSON.stringify(spec, null, 2)}\n`).toMatchFileSnapshot(`snapshots/${name}.json`);
 });
+
+test.each([null, sandboxLinux({}), sandboxLinux({ privileged: false })])(
+  'a privileged container in a pod with %j is refused',
+  (podLinux) => {
+    const config = containerConfig({
+      linux: linux({ securityContext: securityContext({ privileged: true }) }),
+    });
+    const input = containerInput({ config, sandbox: sandboxConfig({ linux: podLinux }) });
+    expect(() => buildContainerSpec(input)).toThrow(
+      expect.objectContaining({ code: 'invalid_argument', message: expect.stringMatching(/not privileged/) }),
+    );
+  },
+);
 
 test('a container with no Linux section of its own gets the defaults', () => {
   const config = containerConfig({ linux: null });

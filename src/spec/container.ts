@@ -24,11 +24,13 @@ import {
 } from './process.ts';
 import { withOomScoreAdj, withResources } from './resources.ts';
 import { withSeccomp } from './seccomp/option.ts';
-import { securityOf } from './security.ts';
+import { refuseMorePrivileges, securityOf } from './security.ts';
+import { withSelinux } from './selinux.ts';
 
 /** The OCI spec of a container. Throws a Fault that names the part of the config that cannot be had. */
 export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
   const { config, sandbox, image, namespaces, facts } = input;
+  refuseMorePrivileges(config, sandbox);
   const security = securityOf(config);
   const { privileged, readonlyRootfs } = security;
   const resources = config.linux?.resources ?? null;
@@ -55,6 +57,7 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
     }),
     withSeccomp(input.confinement.seccomp, facts),
     withAppArmor(input.confinement.apparmor),
+    withSelinux(input.confinement.selinux),
 
     withNamespaces(namespaces),
     withCgroupNamespace(facts.cgroup, privileged),

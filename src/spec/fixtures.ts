@@ -2,6 +2,8 @@
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.ts';
 import type { LinuxContainerResources__Output } from '../gen/runtime/v1/LinuxContainerResources.ts';
 import type { LinuxContainerSecurityContext__Output } from '../gen/runtime/v1/LinuxContainerSecurityContext.ts';
+import type { LinuxPodSandboxConfig__Output } from '../gen/runtime/v1/LinuxPodSandboxConfig.ts';
+import type { LinuxSandboxSecurityContext__Output } from '../gen/runtime/v1/LinuxSandboxSecurityContext.ts';
 import type { Mount__Output } from '../gen/runtime/v1/Mount.ts';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.ts';
 import type { HostFacts, MountInfo } from '../lib/host-facts.ts';
@@ -13,7 +15,7 @@ const POD_STATE = '/run/cristal/pods/web';
 export const NEW: NamespaceRef = { kind: 'new' };
 export const HOST: NamespaceRef = { kind: 'host' };
 
-export const UNCONFINED: Confinement = { seccomp: { kind: 'none' }, apparmor: null };
+export const UNCONFINED: Confinement = { seccomp: { kind: 'none' }, apparmor: null, selinux: null };
 
 export function pinned(name: string): NamespaceRef {
   return { kind: 'path', path: `${POD_STATE}/${name}` };
@@ -35,7 +37,7 @@ export function hostFacts(over: Partial<HostFacts> = {}): HostFacts {
     mounts: [hostMount('/', 'shared'), hostMount('/srv', 'slave'), hostMount('/srv/private', 'private')],
     hugepageSizes: ['2MB'],
     apparmor: false,
-    selinux: false,
+    selinux: null,
     seccomp: true,
     kernelRelease: '6.1.0',
     arch: 'x64',
@@ -171,6 +173,31 @@ export function sandboxConfig(over: Partial<PodSandboxConfig__Output> = {}): Pod
     linux: null,
     windows: null,
     ...over,
+  };
+}
+
+export function sandboxLinux(
+  security: Partial<LinuxSandboxSecurityContext__Output>,
+): LinuxPodSandboxConfig__Output {
+  return {
+    cgroupParent: '',
+    securityContext: {
+      namespaceOptions: null,
+      selinuxOptions: null,
+      runAsUser: null,
+      readonlyRootfs: false,
+      supplementalGroups: [],
+      privileged: false,
+      seccompProfilePath: '',
+      runAsGroup: null,
+      seccomp: null,
+      apparmor: null,
+      supplementalGroupsPolicy: 'Merge',
+      ...security,
+    },
+    sysctls: {},
+    overhead: null,
+    resources: null,
   };
 }
 

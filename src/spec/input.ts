@@ -5,6 +5,7 @@ import type { HostDevice, HostFacts } from '../lib/host-facts.ts';
 import type { ImageConfig } from '../lib/image-config.ts';
 import type { CdiEdits } from './cdi/edits.ts';
 import type { SeccompFilter } from './seccomp/option.ts';
+import type { SelinuxLabels } from './selinux.ts';
 
 /** Which namespace a process gets: the machine's, one of its own, or the one that is pinned at a path. */
 export type NamespaceRef = { kind: 'host' } | { kind: 'new' } | { kind: 'path'; path: string };
@@ -38,6 +39,7 @@ export interface Confinement {
   readonly seccomp: SeccompFilter;
   /** The name of a profile that is in the kernel, null for none. */
   readonly apparmor: string | null;
+  readonly selinux: SelinuxLabels | null;
 }
 
 /** All that a container's spec depends on. Whoever builds it has done every lookup before. */

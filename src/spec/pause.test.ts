@@ -1,5 +1,14 @@
 import { expect, test } from 'vitest';
-import { criResources, HOST, hostFacts, NEW, pauseInput, pinned, sandboxConfig } from './fixtures.ts';
+import {
+  criResources,
+  HOST,
+  hostFacts,
+  NEW,
+  pauseInput,
+  pinned,
+  sandboxConfig,
+  sandboxLinux,
+} from './fixtures.ts';
 import type { PauseSpecInput } from './input.ts';
 import { buildPauseSpec } from './pause.ts';
 
@@ -15,6 +24,31 @@ test('the pause container may do nothing but hold the namespaces', () => {
   expect(spec.root).toEqual({ path: '/run/cristal/pause', readonly: true });
   expect(spec.linux.resources).toEqual({ devices: [{ allow: false, access: 'rwm' }], cpu: { shares: 2 } });
   expect(spec.linux.maskedPaths).toContain('/proc/kcore');
+});
+
+test.each([
+  ['nobody', {}, { uid: 65535, gid: 65535, additionalGids: [65535] }],
+  ['nobody in groups', { supplementalGroups: ['7'] }, { uid: 65535, gid: 65535, additionalGids: [65535, 7] }],
+  ['the user of the pod', { runAsUser: { value: '5' } }, { uid: 5, gid: 0, additionalGids: [0] }],
+  [
+    'its group and groups',
+    { runAsUser: { value: '5' }, runAsGroup: { value: '6' }, supplementalGroups: ['7'] },
+    { uid: 5, gid: 6, additionalGids: [6, 7] },
+  ],
+])('it runs as %s', (_, security, user) => {
+  const input = pauseInput({ config: sandboxConfig({ linux: sandboxLinux(security) }) });
+  expect(buildPauseSpec(input).process.user).toEqual(user);
+});
+
+test('its guards', () => {
+  const confinement = {
+    seccomp: { kind: 'default' },
+    apparmor: 'a',
+    selinux: { process: 'p', mount: 'm' },
+  } as const;
+  const { process, linux } = buildPauseSpec(pauseInput({ confinement }));
+  expect(process).toMatchObject({ apparmorProfile: 'a', selinuxLabel: 'p' });
+  expect(linux).toMatchObject({ mountLabel: 'm', seccomp: { defaultAction: 'SCMP_ACT_ERRNO' } });
 });
 
 test.each<[string, Partial<PauseSpecInput>, unknown[], string | undefined]>([

@@ -1,10 +1,11 @@
+import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.ts';
 import { sandboxAnnotations, withAnnotations } from './annotations.ts';
 import { withAppArmor } from './apparmor.ts';
 import type { SpecOption } from './build.ts';
 import { buildSpec, EMPTY_SPEC } from './build.ts';
 import { withCgroupsPath } from './cgroups-path.ts';
 import { withBasicDevices } from './devices.ts';
-import type { PauseSpecInput } from './input.ts';
+import type { PauseSpecInput, ResolvedUser } from './input.ts';
 import { sharedMemory, systemMounts, withMounts } from './mounts.ts';
 import { withHostname, withNamespaces } from './namespaces.ts';
 import type { OciMount, OciSpec } from './oci.ts';
@@ -12,11 +13,13 @@ import { withPathRules } from './paths.ts';
 import { withArgs, withNoNewPrivileges, withUser } from './process.ts';
 import { withOomScoreAdj } from './resources.ts';
 import { withSeccomp } from './seccomp/option.ts';
+import { withSelinux } from './selinux.ts';
+import { resolveUser } from './user.ts';
 
 /** The last to be killed when memory runs out but for the node's own daemons: with it the whole pod goes. */
 const OOM_SCORE_ADJ = -998;
 
-/** It needs no rights over files or other processes, so it is nobody's. */
+/** It needs no rights over files or other processes, so it is nobody's unless the pod says whose. */
 const NOBODY = { uid: 65535, gid: 65535, additionalGids: [65535], home: '' };
 
 /** The least that the kernel knows. It only sleeps. */
@@ -33,10 +36,11 @@ export function buildPauseSpec(input: PauseSpecInput): OciSpec {
   return buildSpec(EMPTY_SPEC, [
     withRoot(input.rootPath),
     withArgs(input.args),
-    withUser(NOBODY),
+    withUser(userOf(config)),
     withNoNewPrivileges(true),
     withSeccomp(input.confinement.seccomp, facts),
     withAppArmor(input.confinement.apparmor),
+    withSelinux(input.confinement.selinux),
 
     withNamespaces({ ...namespaces, pid: { kind: 'new' } }),
     withHostname(namespaces.uts, config.hostname),
@@ -50,6 +54,25 @@ export function buildPauseSpec(input: PauseSpecInput): OciSpec {
     withOomScoreAdj(OOM_SCORE_ADJ, facts),
     withAnnotations(sandboxAnnotations({ id: input.id, config, imageName: '' })),
   ]);
+}
+
+/** It has no image, and so no users and groups but by number. */
+function userOf({ linux }: PodSandboxConfig__Output): ResolvedUser {
+  const { runAsUser = null, runAsGroup = null, supplementalGroups = [] } = linux?.securityContext ?? {};
+  if (!runAsUser)
+    return { ...NOBODY, additionalGids: [...NOBODY.additionalGids, ...supplementalGroups.map(Number)] };
+  return resolveUser(
+    {
+      runAsUser: BigInt(runAsUser.value),
+      runAsUsername: '',
+      runAsGroup: runAsGroup ? BigInt(runAsGroup.value) : null,
+      supplementalGroups,
+      policy: 'Strict',
+      imageUser: '',
+    },
+    null,
+    null,
+  );
 }
 
 function sandboxFiles({ namespaces, files }: PauseSpecInput): OciMount[] {

@@ -1,5 +1,7 @@
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.ts';
 import type { LinuxContainerSecurityContext__Output } from '../gen/runtime/v1/LinuxContainerSecurityContext.ts';
+import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.ts';
+import { Fault } from '../lib/fault.ts';
 
 type Security = Pick<
   LinuxContainerSecurityContext__Output,
@@ -9,6 +11,7 @@ type Security = Pick<
   | 'capabilities'
   | 'maskedPaths'
   | 'readonlyPaths'
+  | 'selinuxOptions'
   | 'seccomp'
   | 'seccompProfilePath'
   | 'apparmor'
@@ -23,11 +26,22 @@ const UNSAID: Security = {
   capabilities: null,
   maskedPaths: [],
   readonlyPaths: [],
+  selinuxOptions: null,
   seccomp: null,
   seccompProfilePath: '',
   apparmor: null,
   apparmorProfile: '',
 };
+
+/** Refuses a container that wants more than its pod was admitted with. */
+export function refuseMorePrivileges(config: ContainerConfig__Output, pod: PodSandboxConfig__Output): void {
+  if (securityOf(config).privileged && pod.linux?.securityContext?.privileged !== true) {
+    throw new Fault(
+      'invalid_argument',
+      'a privileged container is asked for in a pod sandbox that is not privileged',
+    );
+  }
+}
 
 /** The security context that a container's spec follows. */
 export function securityOf({ linux }: ContainerConfig__Output): Security {

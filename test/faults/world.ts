@@ -38,7 +38,7 @@ export interface FaultWorld extends AsyncDisposable {
   /** Where the logs of all pods go, one directory each. */
   logs: string;
   /** A pod's configuration: the same name gives the same metadata. */
-  pod(name: string, change?: object): PodConfig;
+  pod(name: string, change?: { linux?: object; [key: string]: unknown }): PodConfig;
   container(name: string, command?: string[], change?: object): ContainerConfig;
   runPod(pod: PodConfig, handler?: string): Promise<string>;
   createContainer(podId: string, pod: PodConfig, container: ContainerConfig): Promise<string>;
@@ -143,11 +143,11 @@ export async function createFaultWorld(
     runPod,
     createContainer,
     state,
-    pod: (name, change = {}) => ({
+    pod: (name, { linux, ...change } = {}) => ({
       metadata: { name, namespace: 'default', uid: `uid-${name}`, attempt: 0 },
       hostname: name,
       logDirectory: join(logs, name),
-      linux: { cgroupParent: cgroup },
+      linux: { cgroupParent: cgroup, ...linux },
       ...change,
     }),
     container: (name, command = SLEEPER, change = {}) => ({

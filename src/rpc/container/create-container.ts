@@ -20,6 +20,7 @@ import { runtimeOptions } from '../runtime-options.ts';
 import type { Services } from '../services.ts';
 import type { DraftNeeds } from './draft.ts';
 import { draftContainer, gatherMachine } from './draft.ts';
+import { relabelFiles } from './relabel.ts';
 
 type Needs = DraftNeeds & RemoveNeeds & Pick<Services, 'containerd' | 'images' | 'operations'>;
 
@@ -133,10 +134,17 @@ async function create(needs: Needs, order: Order, { signal, stage }: Operation):
     });
 
   stage('look at mounts, users and security profiles');
-  const machine = await gatherMachine(needs, { config, rootfs, handler: runtime.name });
+  const machine = await gatherMachine(needs, { config, rootfs, sandbox });
+
+  const { record, spec, labels, files } = draftContainer(
+    needs,
+    { ...order, id, runtime, snapshotter },
+    machine,
+  );
+  stage('label files for SELinux');
+  await relabelFiles({ config, files, mountSources: machine.mountSources }, spec.linux.mountLabel);
 
   stage('write the record to containerd');
-  const { record, spec, labels } = draftContainer(needs, { ...order, id, runtime, snapshotter }, machine);
   work.onFailure('record', (late) => containers.deleteRecord(id, { signal: late }));
   await containers
     .saveRecord(

@@ -9,6 +9,7 @@ import type { Image } from '../../image/image.ts';
 import { during, Fault } from '../../lib/fault.ts';
 import type { HostDevice, MountInfo } from '../../lib/host-facts.ts';
 import { nowNs } from '../../lib/time.ts';
+import type { SandboxFiles } from '../../sandbox/files.ts';
 import { sandboxFiles } from '../../sandbox/files.ts';
 import { containerNamespaces } from '../../sandbox/namespaces.ts';
 import { pinsDir } from '../../sandbox/release.ts';
@@ -62,17 +63,19 @@ interface Draft {
   readonly record: ContainerRecord;
   readonly spec: OciSpec;
   readonly labels: Record<string, string>;
+  /** Of the sandbox that the container shares with others. */
+  readonly files: SandboxFiles;
 }
 
 /** Reads the image's user files straight from the layers, and resolves the sources of all mounts, side by side. */
 export async function gatherMachine(
   needs: DraftNeeds,
-  { config, rootfs, handler }: { config: ContainerConfig; rootfs: Mount[]; handler: string },
+  { config, rootfs, sandbox }: { config: ContainerConfig; rootfs: Mount[]; sandbox: Sandbox },
 ): Promise<Machine> {
   const paths = config.mounts.map(({ hostPath }) => hostPath).filter((path) => path !== '');
   const privileged = config.linux?.securityContext?.privileged ?? false;
   const [confinement, devices, cdi, hostDevices, passwd, group, mounts, ...resolved] = await Promise.all([
-    containerConfinement(needs, config, handler),
+    containerConfinement(needs, config, sandbox),
     Promise.all(config.devices.map(async (device) => ({ device, ...(await devicesAt(device.hostPath)) }))),
     needs.cdi.find(askedDevices(config)),
     privileged ? readHostDevices() : [],
@@ -103,6 +106,7 @@ export function draftContainer(
   const user = userOf(config, image, machine);
   const driver = usesSystemd(runtime, needs.cgroupDriver) ? 'systemd' : 'cgroupfs';
   const cgroups = cgroupsPath({ parent: sandbox.config.linux?.cgroupParent ?? '', id, driver });
+  const files = sandboxFiles(needs.paths.sandboxState(sandbox.id), sandbox.config);
   const spec = buildContainerSpec({
     id,
     sandboxId: sandbox.id,
@@ -112,7 +116,7 @@ export function draftContainer(
     imageName: image.repoTags[0] ?? config.image?.image ?? image.id,
     namespaces: namespacesOf(needs, order),
     user,
-    files: sandboxFiles(needs.paths.sandboxState(sandbox.id), sandbox.config),
+    files,
     cgroupsPath: cgroups,
     facts: { ...needs.facts, mounts: machine.mounts, hostDevices: machine.hostDevices },
     confinement: machine.confinement,
@@ -142,7 +146,7 @@ export function draftContainer(
     cgroupsPath: cgroups,
     createdAt: nowNs(),
   };
-  return { record, spec, labels: { ...config.labels, 'io.cri-containerd.kind': 'container' } };
+  return { record, spec, files, labels: { ...config.labels, 'io.cri-containerd.kind': 'container' } };
 }
 
 function userOf(

@@ -6,7 +6,6 @@ import type { RunPodSandboxResponse as Response } from '../../gen/runtime/v1/Run
 import { allSettled } from '../../lib/all-settled.ts';
 import type { Call } from '../../lib/call.ts';
 import { during, Fault } from '../../lib/fault.ts';
-import { newId } from '../../lib/id.ts';
 import { encodeJson } from '../../lib/json.ts';
 import { Rollback } from '../../lib/rollback.ts';
 import { nowNs } from '../../lib/time.ts';
@@ -23,6 +22,7 @@ import type { Operation } from '../operations.ts';
 import { runtimeOptions } from '../runtime-options.ts';
 import type { Services } from '../services.ts';
 import { attachRequest } from './attach-request.ts';
+import { freshId } from './fresh-id.ts';
 import { removeSandbox } from './remove-sandbox.ts';
 import { sandboxObject } from './sandbox-object.ts';
 import type { StopSandboxNeeds } from './stop-pod-sandbox.ts';
@@ -93,7 +93,7 @@ async function run(
   { signal, stage }: Operation,
 ): Promise<string> {
   const { sandboxes, log } = needs;
-  const id = newId();
+  const id = freshId(config, needs.sandboxes.list(), needs.facts.selinux);
   const stateDir = needs.paths.sandboxState(id);
   const holder = sharesPids(config) || runtime.sandbox === 'pause' ? 'pause' : 'pinned';
   const createdAt = nowNs();
