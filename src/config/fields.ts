@@ -73,6 +73,20 @@ function isLoopback(raw: unknown): raw is string {
   return (host === '[::1]' || isIP(host) === 4) && Number(port) > 0 && Number(port) <= 65_535;
 }
 
+/** A web address that may be left out. */
+export function optionalUrl(doc: string): Field<string> {
+  return {
+    doc,
+    expects: 'an http or https URL, or "" for none',
+    example: null,
+    read: (raw) => (raw === '' || isWebUrl(raw) ? raw : undefined),
+  };
+}
+
+function isWebUrl(raw: unknown): raw is string {
+  return typeof raw === 'string' && URL.canParse(raw) && /^https?:$/.test(new URL(raw).protocol);
+}
+
 export function ipAddress(doc: string): Field<string> {
   return {
     doc,

@@ -76,6 +76,8 @@ client_ca_file = "/tls/ca.pem"
 [tracing]
 latest = 10
 slowest = 0
+endpoint = "http://[::1]:4318"
+sampling_rate_per_million = 10
 debug_socket = "unix:///d.sock"
 [metrics]
 address = "[::1]:9090"
@@ -118,7 +120,13 @@ privileged_all_devices_allowed = true
       tlsKeyFile: '/tls/key.pem',
       clientCaFile: '/tls/ca.pem',
     },
-    tracing: { latest: 10, slowest: 0, debugSocket: '/d.sock' },
+    tracing: {
+      latest: 10,
+      slowest: 0,
+      endpoint: 'http://[::1]:4318',
+      samplingRatePerMillion: 10,
+      debugSocket: '/d.sock',
+    },
     metrics: { address: '[::1]:9090' },
     cgroupDriver: 'systemd',
     maxLogLineBytes: 4096,
@@ -188,6 +196,7 @@ it.each([
   ['metrics.address = "127.0.0.1:0"', 'found the string'],
   ['metrics.address = "127.0.0.1.1:80"', 'found the string'],
   ['metrics.address = "[::1]:65536"', 'found the string'],
+  ['tracing.endpoint = "localhost:4317"', 'expected an http or https URL, or "" for none'],
   ['tracing.debug_socket = "run"', 'expected "auto", "" for none, or an absolute path of a unix socket'],
   ['streaming.tls = true', 'expected one of "off", "generated", "files", found true'],
   [

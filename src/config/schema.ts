@@ -93,6 +93,10 @@ export interface TracingConfig {
   latest: number;
   /** How many of the slowest calls of each RPC are kept besides. */
   slowest: number;
+  /** URL of an OpenTelemetry collector; empty exports nothing. */
+  endpoint: string;
+  /** Of a million traces that no client began, how many are exported. */
+  samplingRatePerMillion: number;
   /** The socket of `cristal trace`: a path, empty for none, or "auto" for debug.sock in `state`. */
   debugSocket: string;
 }
@@ -168,7 +172,13 @@ export function defaultConfig(): Config {
       tlsKeyFile: '',
       clientCaFile: '',
     },
-    tracing: { latest: 256, slowest: 5, debugSocket: 'auto' },
+    tracing: {
+      latest: 256,
+      slowest: 5,
+      endpoint: '',
+      samplingRatePerMillion: 1_000_000,
+      debugSocket: 'auto',
+    },
     metrics: { address: '' },
     cgroupDriver: 'auto',
     maxLogLineBytes: 16_384,

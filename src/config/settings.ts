@@ -9,6 +9,7 @@ import {
   oneOf,
   optionalFlag,
   optionalPath,
+  optionalUrl,
   pathList,
   socketPath,
   text,
@@ -179,6 +180,14 @@ export const tracingFields: Fields<TracingConfig> = {
     100_000,
   ),
   slowest: integer('How many of the slowest calls of each kind are kept besides.', 0, 1_000),
+  endpoint: optionalUrl(
+    'An OpenTelemetry collector that takes traces by OTLP/HTTP; /v1/traces is added where there is no path. Empty: none.',
+  ),
+  samplingRatePerMillion: integer(
+    'How many of a million calls are exported when the kubelet says nothing of it. Where it does, its choice is kept.',
+    0,
+    1_000_000,
+  ),
   debugSocket: autoSocketPath(
     'The unix socket, for root alone, that `cristal trace` asks. "auto" is debug.sock in the state directory.',
   ),

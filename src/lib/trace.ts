@@ -129,6 +129,11 @@ export class Tree {
     this.root.attributes = options.attributes ?? null;
   }
 
+  /** How many spans are kept. */
+  get size(): number {
+    return this.#size;
+  }
+
   /** Whether there is room for one more span. */
   admit(): boolean {
     if (this.#size >= MAX_SPANS || this.root.end !== null) {

@@ -10,6 +10,8 @@ export interface MetricSources {
   readonly sandboxes: { list(): readonly { readonly state: string }[] };
   readonly containers: { list(): readonly { readonly state: string }[] };
   readonly pump: { written(): Promise<number> };
+  /** Null where no traces are exported. */
+  readonly exporter: { readonly exported: number; readonly dropped: number } | null;
 }
 
 /** How often the delay of the event loop is looked at, in milliseconds: each look wakes the process. */
@@ -22,7 +24,14 @@ export function createMetrics(tracer: Tracer, sources: MetricSources): Answerer 
   tracer.add(spanMetrics(registry, tracer));
   stateGauge(registry, 'cristal_pod_sandboxes', 'Pod sandboxes by state.', sources.sandboxes);
   stateGauge(registry, 'cristal_containers', 'Containers by state.', sources.containers);
-  logBytes(registry, sources.pump);
+  const { pump, exporter } = sources;
+  readCounter(registry, 'cristal_log_bytes_total', 'Bytes that were written to container logs.', () =>
+    pump.written(),
+  );
+  const exported = 'Spans of traces that the collector took.';
+  readCounter(registry, 'cristal_trace_spans_exported_total', exported, () => exporter?.exported ?? 0);
+  const dropped = 'Spans of traces that were to be exported and were not.';
+  readCounter(registry, 'cristal_trace_spans_dropped_total', dropped, () => exporter?.dropped ?? 0);
   const build = { name: 'cristal_build_info', help: 'Always 1.', labelNames: ['version', 'node'] };
   new Gauge({ ...build, registers: [registry] }).set({ version: sources.version, node: process.version }, 1);
   return async ({ pathname }) => {
@@ -53,15 +62,21 @@ function stateGauge(
   registry.registerMetric(gauge);
 }
 
-function logBytes(registry: Registry, pump: MetricSources['pump']): void {
+/** A counter that somebody else counts. */
+function readCounter(
+  registry: Registry,
+  name: string,
+  help: string,
+  read: () => Promise<number> | number,
+): void {
   const counter = new Counter({
-    name: 'cristal_log_bytes_total',
-    help: 'Bytes that were written to container logs.',
+    name,
+    help,
     registers: [],
     async collect() {
-      const written = await pump.written();
+      const value = await read();
       this.reset();
-      this.inc(written);
+      this.inc(value);
     },
   });
   registry.registerMetric(counter);

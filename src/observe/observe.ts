@@ -6,14 +6,17 @@ import type { Place } from './http-server.ts';
 import { serveHttp } from './http-server.ts';
 import { KeptTraces } from './kept-traces.ts';
 import type { MetricSources } from './metrics.ts';
+import type { TraceExporter } from './trace-exporter.ts';
 
-export interface ObserveOptions extends MetricSources {
+export interface ObserveOptions extends Omit<MetricSources, 'exporter'> {
   readonly tracing: TracingConfig;
   readonly metrics: MetricsConfig;
   /** Where `cristal trace` asks; null serves nobody. */
   readonly debugSocket: string | null;
   readonly tracer: Tracer;
   readonly log: Logger;
+  /** Names this machine to collectors. */
+  readonly facts: { readonly hostname: string };
 }
 
 /** Keeps what the tracer sees, and shows it. What has a lifetime goes on the stack. */
@@ -26,12 +29,33 @@ export async function observe(options: ObserveOptions, stack: AsyncDisposableSta
     const answer = debugRoutes({ tracer, kept });
     stack.use(await serveHttp({ place, setting: 'tracing.debug_socket', answer, log }));
   }
+  const exporter = tracing.endpoint === '' ? null : stack.use(await startExporter(options));
   if (metrics.address !== '') {
     // The library takes 12 MB, which nodes without Prometheus need not pay.
     const { createMetrics } = await import('./metrics.ts');
-    const answer = createMetrics(tracer, options);
+    const answer = createMetrics(tracer, { ...options, exporter });
     stack.use(await serveHttp({ place: placeOf(metrics.address), setting: 'metrics.address', answer, log }));
   }
+}
+
+async function startExporter({
+  tracing,
+  tracer,
+  log,
+  version,
+  facts,
+}: ObserveOptions): Promise<TraceExporter> {
+  const module = await import('./trace-exporter.ts');
+  const endpoint = new URL(tracing.endpoint);
+  if (endpoint.pathname === '/') endpoint.pathname = '/v1/traces';
+  const exporter = new module.TraceExporter({
+    endpoint: endpoint.href,
+    perMillion: tracing.samplingRatePerMillion,
+    resource: { 'service.name': 'cristal', 'service.version': version, 'host.name': facts.hostname },
+    log,
+  });
+  tracer.add(exporter);
+  return exporter;
 }
 
 /** A path, or an IP address and a port, as the settings have them. */
