@@ -153,7 +153,7 @@ describe.each(containerdVersions)('images on containerd %s', (version) => {
       const config = await containerd.content.info(image.configDigest);
       expect(config?.labels).toMatchObject({
         'containerd.io/gc.ref.snapshot.overlayfs': pulled.chainId,
-        [`containerd.io/distribution.source.${registry.host}`]: 'a/first',
+        'containerd.io/distribution.source.127.0.0.1': 'a/first',
       });
       expect(await runs(`${repo}:v1`, 'cat', '/hello')).toBe('two');
       expect(await leftovers()).toEqual({ leases: [], extracts: [] });

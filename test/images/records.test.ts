@@ -50,6 +50,10 @@ describe.each(containerdVersions)('image records on containerd %s', (version) =>
   };
   const labelsIn = async (name: string) =>
     (await ctd.ctr('images', 'ls', `name==${name}`)).trim().split('\n').at(-1) ?? '';
+  const layersIn = async (snapshotter: string): Promise<number> =>
+    (await ctd.ctr('snapshots', '--snapshotter', snapshotter, 'ls')).trimEnd().split('\n').length - 1;
+  const pullFor = async (image: string, runtimeHandler: string) =>
+    await cristal.cri.image.pullImage({ image: { image, runtimeHandler } });
   const blobCount = async () => (await ctd.ctr('content', 'ls', '-q')).trim().split('\n').length;
 
   beforeAll(async () => {
@@ -67,6 +71,8 @@ describe.each(containerdVersions)('image records on containerd %s', (version) =>
       `pinned = [${JSON.stringify(`${registry.host}/keep/*`)}]`,
       `verifier_dir = ${JSON.stringify(verifiers)}`,
       'verifier_timeout_ms = 2000',
+      '[runtimes.slow]',
+      'snapshotter = "native"',
     ];
     cristal = await startCristal({ containerd: ctd, cni, tables: lines });
   });
@@ -201,10 +207,47 @@ describe.each(containerdVersions)('image records on containerd %s', (version) =>
 
     test('ImageFsInfo tells of images and containers', async () => {
       const { imageFilesystems, containerFilesystems } = await cristal.cri.image.imageFsInfo({});
-      const mountpoint = join(ctd.root, 'io.containerd.snapshotter.v1.overlayfs');
-      expect(imageFilesystems).toMatchObject([{ fsId: { mountpoint } }]);
-      expect(containerFilesystems).toMatchObject([{ fsId: { mountpoint }, usedBytes: { value: '0' } }]);
+      // The default one comes first, at which the kubelet looks.
+      const mountpoints = ['overlayfs', 'native'].map((name) => ({
+        fsId: { mountpoint: join(ctd.root, `io.containerd.snapshotter.v1.${name}`) },
+      }));
+      expect(imageFilesystems).toMatchObject(mountpoints);
+      expect(containerFilesystems).toMatchObject(mountpoints);
+      expect(containerFilesystems.map(({ usedBytes }) => usedBytes?.value)).toEqual(['0', '0']);
       expect(Number(imageFilesystems[0]?.usedBytes?.value)).toBeGreaterThan(1_000);
+    });
+  });
+
+  describe.skipIf(skip !== null)('a runtime handler with a snapshotter of its own', () => {
+    test('gets the image there, and everybody sees one image, which goes from both', async () => {
+      const image = await imageOf('for both');
+      const name = await push('handler/app', image);
+      const before = { overlayfs: await layersIn('overlayfs'), native: await layersIn('native') };
+      expect(await pullFor(name, 'slow')).toEqual({ imageRef: image.configDigest });
+      expect(await layersIn('native')).toBe(before.native + 1);
+      expect(await layersIn('overlayfs')).toBe(before.overlayfs);
+      expect(await status(name)).toMatchObject({ id: image.configDigest, repoTags: [name] });
+
+      expect(await pullFor(name, '')).toEqual({ imageRef: image.configDigest });
+      expect(await layersIn('overlayfs')).toBe(before.overlayfs + 1);
+      const { images } = await cristal.cri.image.listImages({});
+      expect(images.filter(({ id }) => id === image.configDigest)).toHaveLength(1);
+
+      await remove(name);
+      expect({ overlayfs: await layersIn('overlayfs'), native: await layersIn('native') }).toEqual(before);
+    });
+
+    test('is told of by the pod’s annotation too; an unknown handler is refused', async () => {
+      const name = await push('handler/annotated', await imageOf('annotated'));
+      const before = await layersIn('native');
+      await cristal.cri.image.pullImage({
+        image: { image: name },
+        sandboxConfig: { annotations: { 'io.containerd.cri.runtime-handler': 'slow' } },
+      });
+      expect(await layersIn('native')).toBe(before + 1);
+      await expect(pullFor(name, 'none')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+      await remove(name);
+      expect(await layersIn('native')).toBe(before);
     });
   });
 

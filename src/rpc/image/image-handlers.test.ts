@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { defaultConfig, defaultRuntimeHandler } from '../../config/schema.ts';
+import type { PodSandboxConfig__Output } from '../../gen/runtime/v1/PodSandboxConfig.ts';
 import type { Image } from '../../image/image.ts';
 import type { Services } from '../services.ts';
 import { imageStatus } from './image-status.ts';
@@ -108,6 +109,22 @@ test('the runtime handler decides on the snapshotter', async () => {
     '"no"',
   );
 });
+
+test.each([
+  ['vm', '', 'block'],
+  ['nobody', '', 'overlayfs'],
+  ['constructor', '', 'overlayfs'],
+  ['vm', 'runc', 'overlayfs'],
+])(
+  'the pod’s annotation "%s" beside the handler "%s" asks for %s',
+  async (annotated, handler, snapshotter) => {
+    const { needs, calls } = setUp([]);
+    const annotations = { 'io.containerd.cri.runtime-handler': annotated };
+    const sandboxConfig = { annotations } as unknown as PodSandboxConfig__Output;
+    await pullImage(needs, { image: spec('a', handler), auth: null, sandboxConfig }, call);
+    expect(calls).toMatchObject([{ snapshotter }]);
+  },
+);
 
 test('removing what is gone is a success', async () => {
   const { needs, calls } = setUp([imageNamed('a')]);
