@@ -39,7 +39,9 @@ COPY --from=dependencies /opt/cristal/node_modules node_modules
 COPY package.json LICENSE ./
 COPY proto proto
 COPY src src
+# What is compiled now need not be at each start.
+RUN node src/start.ts --help >/dev/null
 ENV NODE_ENV=production
 STOPSIGNAL SIGTERM
 # As main process and without a shell, so that SIGTERM arrives.
-ENTRYPOINT ["node", "src/main.ts"]
+ENTRYPOINT ["node", "src/start.ts"]

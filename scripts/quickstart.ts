@@ -68,7 +68,7 @@ async function quickstart(): Promise<void> {
 }
 
 async function importImage(archive: string, configFile: string): Promise<void> {
-  const main = join(import.meta.dirname, '../src/main.ts');
+  const main = join(import.meta.dirname, '../src/start.ts');
   const args = ['images', 'import', archive, '--config', configFile];
   say(`$ cristal ${args.join(' ')}`);
   const { stdout } = await promisify(execFile)(process.execPath, [main, ...args]);

@@ -16,6 +16,7 @@ const layers = [
   ['cli'],
   ['create-services.ts'],
   ['main.ts'],
+  ['start.ts', 'warm-up.ts'],
 ];
 
 /** The shape of the configuration is known everywhere; what reads it or chooses from it, to these. */
@@ -27,6 +28,8 @@ const machineModules = /^(node:(fs|fs\/promises|child_process|dgram|cluster)|kof
 /** Other files that may reach the machine, each with its reason. */
 const mayReachTheMachine: Record<string, string> = {
   'config/read.ts': 'reads the configuration file before there is anything else',
+  'start.ts': 'becomes the daemon, before there is anything else',
+  'warm-up.ts': 'finds what there is to compile',
 };
 
 interface Import {
