@@ -24,6 +24,7 @@ export function container(over: Partial<Container> = {}): Container {
     runtimeHandler: 'runc',
     imageId: 'sha256:aa',
     imageRef: 'app@sha256:bb',
+    volumeRefs: {},
     logPath: '',
     stopSignal: 'SIGNAL_SIGTERM',
     user: null,

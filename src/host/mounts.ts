@@ -42,6 +42,11 @@ export async function unmount(path: string): Promise<void> {
   }
 }
 
+/** As `unmount`, for all mounts at `dir` and below it, the last one first. */
+export async function unmountTree(dir: string): Promise<void> {
+  for (const { mountPoint } of (await mountsBelow(dir)).toReversed()) await unmount(mountPoint);
+}
+
 /** All mounts of our mount namespace, in the order in which they were made. */
 export async function readMountInfo(): Promise<MountInfo[]> {
   return parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));

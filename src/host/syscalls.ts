@@ -13,14 +13,23 @@ export const CLONE_NEWIPC = 0x0800_0000;
 export const CLONE_NEWNET = 0x4000_0000;
 
 /** MS_* flags of mount(2). */
+export const MS_RDONLY = 0x1;
 export const MS_NOSUID = 0x2;
 export const MS_NODEV = 0x4;
 export const MS_NOEXEC = 0x8;
+export const MS_REMOUNT = 0x20;
 export const MS_BIND = 0x1000;
 
 /** Flags of umount2(2). */
 export const MNT_DETACH = 0x2;
 export const UMOUNT_NOFOLLOW = 0x8;
+
+/** Of openat2(2), for which C libraries have no function. */
+const SYS_OPENAT2 = 437;
+const O_PATH = 0x20_0000;
+const O_CLOEXEC = 0x8_0000;
+/** Absolute paths, symlinks and ".." stay below the directory, as after a chroot. */
+const RESOLVE_IN_ROOT = 0x10;
 
 const F_SETPIPE_SZ = 1031;
 const AF_INET = 2;
@@ -244,6 +253,15 @@ export function spawnProcess(
 export function reap(pid: number): number | null {
   const status = [0];
   return check('waitpid', `${pid}`, pid, status, WNOHANG) === 0 ? null : (status[0] ?? 0);
+}
+
+/** Opens what `path` stands for with the directory `rootFd` as the root, to learn its place. The caller closes it. */
+export function openInRoot(rootFd: number, path: string): number {
+  const how = Buffer.alloc(24); // struct open_how: flags, mode, resolve
+  how.writeBigUInt64LE(BigInt(O_PATH | O_CLOEXEC), 0);
+  how.writeBigUInt64LE(BigInt(RESOLVE_IN_ROOT), 16);
+  const argument = ['int', rootFd, 'const char *', path, 'void *', how, 'size_t', how.length];
+  return check('syscall', `openat2 ${path}`, SYS_OPENAT2, ...argument);
 }
 
 const timespec = Buffer.alloc(16);

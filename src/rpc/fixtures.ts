@@ -29,6 +29,7 @@ export function container(over: Partial<Container> = {}): Container {
     config: containerConfig({ labels: { role: 'app' } }),
     runtimeHandler: 'runc',
     imageId: 'sha256:aa',
+    volumeRefs: {},
     imageRef: 'docker.io/library/app@sha256:bb',
     logPath: '/var/log/pods/default_web_uid-1/app/0.log',
     stopSignal: 'SIGNAL_SIGTERM',

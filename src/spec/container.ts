@@ -39,7 +39,8 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
     ...systemMounts(privileged),
     ...sandboxMounts({ files: input.files, ipc: namespaces.ipc, readonlyRootfs }),
   ];
-  const configured = configMounts({ mounts: config.mounts, sources: input.mountSources, host: facts.mounts });
+  const { mountSources: sources, volumes } = input;
+  const configured = configMounts({ mounts: config.mounts, sources, volumes, host: facts.mounts });
   const env = { image: image.env, config: config.envs, hostname, home: input.user.home, tty: config.tty };
 
   return buildSpec(EMPTY_SPEC, [

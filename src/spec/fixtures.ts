@@ -226,6 +226,7 @@ export function containerInput(over: Partial<ContainerSpecInput> = {}): Containe
     deviceOwner: { uid: null, gid: null },
     cdi: { edits: [], nodes: {} },
     mountSources: {},
+    volumes: { prepared: {}, declared: [] },
     ...over,
   };
 }

@@ -42,6 +42,14 @@ export interface Confinement {
   readonly selinux: SelinuxLabels | null;
 }
 
+/** What was made on the machine for one container's mounts. */
+export interface ContainerVolumes {
+  /** By place in the config's mounts: the path that takes the place of the host path, such as that of an image. */
+  prepared: Readonly<Record<number, string>>;
+  /** The volumes that the image declares: where in the container, and the directory on the host. */
+  declared: readonly { path: string; source: string }[];
+}
+
 /** All that a container's spec depends on. Whoever builds it has done every lookup before. */
 export interface ContainerSpecInput {
   id: string;
@@ -65,6 +73,7 @@ export interface ContainerSpecInput {
   cdi: { edits: CdiEdits[]; nodes: Record<string, HostDevice | null> };
   /** Each host path of the config's mounts to its real path, symbolic links followed. */
   mountSources: Record<string, string>;
+  volumes: ContainerVolumes;
 }
 
 /** All that the spec of a sandbox's pause container depends on. It needs no image. */

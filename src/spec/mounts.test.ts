@@ -2,10 +2,19 @@ import { describe, expect, test } from 'vitest';
 import type { Mount__Output } from '../gen/runtime/v1/Mount.ts';
 import { buildSpec, EMPTY_SPEC } from './build.ts';
 import { criMount, HOST, hostFacts, hostMount, pinned } from './fixtures.ts';
-import { configMounts, sharedMemory, systemMounts, withMounts, withRootfsPropagation } from './mounts.ts';
+import {
+  configMounts,
+  declaredVolumes,
+  sharedMemory,
+  systemMounts,
+  withMounts,
+  withRootfsPropagation,
+} from './mounts.ts';
+
+const NONE = { prepared: {}, declared: [] };
 
 function mountsOf(mounts: Mount__Output[], sources: Record<string, string> = {}) {
-  return configMounts({ mounts, sources, host: hostFacts().mounts });
+  return configMounts({ mounts, sources, volumes: NONE, host: hostFacts().mounts });
 }
 
 describe('configMounts', () => {
@@ -47,32 +56,37 @@ describe('configMounts', () => {
   test('of mounts stacked on one point the last counts', () => {
     const host = [hostMount('/', 'private'), hostMount('/', 'shared')];
     const mounts = [criMount({ propagation: 'PROPAGATION_BIDIRECTIONAL' })];
-    expect(() => configMounts({ mounts, sources: {}, host })).not.toThrow();
-    expect(() => configMounts({ mounts, sources: {}, host: host.toReversed() })).toThrow(/private one at \//);
+    expect(() => configMounts({ mounts, sources: {}, volumes: NONE, host })).not.toThrow();
+    expect(() => configMounts({ mounts, sources: {}, volumes: NONE, host: host.toReversed() })).toThrow(
+      /private one at \//,
+    );
   });
 
-  test.each<[string, Partial<Mount__Output>, string]>([
-    ['a relative container path', { containerPath: 'data' }, 'invalid_argument'],
-    ['no host path', { hostPath: '' }, 'invalid_argument'],
-    ['rro that is writable', { recursiveReadOnly: true }, 'invalid_argument'],
-    [
-      'rro that is not private',
-      { recursiveReadOnly: true, readonly: true, propagation: 'PROPAGATION_HOST_TO_CONTAINER' },
-      'invalid_argument',
-    ],
-    ['an id-mapped mount', { uidMappings: [{ hostId: 1, containerId: 0, length: 1 }] }, 'unimplemented'],
-    ['mount options', { mountOptions: ['noexec'] }, 'unimplemented'],
-    [
-      'an image volume',
-      {
-        hostPath: '',
-        image: { image: 'x', annotations: {}, userSpecifiedImage: '', runtimeHandler: '', imageRef: '' },
-      },
-      'unimplemented',
-    ],
-  ])('%s is refused', (_, over, code) => {
-    expect(() => mountsOf([criMount(over)])).toThrow(expect.objectContaining({ code }));
+  test('options of the mount come last', () => {
+    expect(mountsOf([criMount({ mountOptions: ['nodev', 'noexec'] })])[0]?.options).toEqual([
+      'rbind',
+      'rprivate',
+      'rw',
+      'nodev',
+      'noexec',
+    ]);
   });
+
+  test('what was prepared for a mount is its source, and volumes of the image come first', () => {
+    const volumes = { prepared: { 1: '/made/1' }, declared: [{ path: '/var/db', source: '/vol/0' }] };
+    const mounts = [criMount(), criMount({ containerPath: '/of-image', hostPath: '' })];
+    const made = configMounts({ mounts, sources: {}, volumes, host: [] });
+    expect(made.map(({ destination, source }) => [destination, source])).toEqual([
+      ['/var/db', '/vol/0'],
+      ['/data', '/var/data'],
+      ['/of-image', '/made/1'],
+    ]);
+  });
+});
+
+test('a volume that the image declares is left out where the config mounts something', () => {
+  const mounts = [criMount({ containerPath: '/data/' }), criMount({ containerPath: '/x' })];
+  expect(declaredVolumes(['/data', 'db', '/db/', '/', '/x/y'], mounts)).toEqual(['/db', '/x/y']);
 });
 
 function destinations(paths: string[]): string[] {

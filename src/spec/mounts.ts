@@ -1,9 +1,8 @@
 import { posix } from 'node:path';
 import type { Mount__Output } from '../gen/runtime/v1/Mount.ts';
-import { Fault } from '../lib/fault.ts';
 import type { MountInfo } from '../lib/host-facts.ts';
 import type { SpecOption } from './build.ts';
-import type { NamespaceRef } from './input.ts';
+import type { ContainerVolumes, NamespaceRef } from './input.ts';
 import type { OciMount } from './oci.ts';
 import { propagationOption } from './propagation.ts';
 
@@ -47,17 +46,30 @@ interface ConfigMounts {
   mounts: readonly Mount__Output[];
   /** Host path to real path. */
   sources: Readonly<Record<string, string>>;
+  volumes: ContainerVolumes;
   host: readonly MountInfo[];
 }
 
-/** The config's mounts as bind mounts. Throws `invalid_argument`, `failed_precondition` and `unimplemented`. */
-export function configMounts({ mounts, sources, host }: ConfigMounts): OciMount[] {
-  return mounts.map((wanted) => {
-    refuseUnsupported(wanted);
+/**
+ * The config's mounts as bind mounts, after those of the volumes that the image declares. Of mounts that
+ * `checkMounts` let pass. Throws `failed_precondition` for a propagation that the host does not have.
+ */
+export function configMounts({ mounts, sources, volumes, host }: ConfigMounts): OciMount[] {
+  const declared = volumes.declared.map(({ path, source }) => bind(path, source, ['rprivate', 'rw']));
+  const configured = mounts.map((wanted, place) => {
     const source = sources[wanted.hostPath] ?? wanted.hostPath;
     const propagation = propagationOption(wanted.propagation, source, host);
-    return bind(posix.resolve('/', wanted.containerPath), source, [propagation, ...accessOptions(wanted)]);
+    const options = [propagation, ...accessOptions(wanted), ...wanted.mountOptions];
+    return bind(posix.resolve(wanted.containerPath), volumes.prepared[place] ?? source, options);
   });
+  return [...declared, ...configured];
+}
+
+/** The paths at which the image wants a volume and the config mounts nothing. */
+export function declaredVolumes(declared: readonly string[], mounts: readonly Mount__Output[]): string[] {
+  const taken = new Set(mounts.map(({ containerPath }) => posix.resolve(containerPath)));
+  const wanted = new Set(declared.map((path) => posix.resolve('/', path)));
+  return [...wanted].filter((path) => path !== '/' && !taken.has(path));
 }
 
 /** The config's mounts take the place of ours at the same path, and one at /dev takes that of all below it. */
@@ -86,27 +98,6 @@ export function withRootfsPropagation(configured: readonly OciMount[]): SpecOpti
     if (options.has('rshared')) linux.rootfsPropagation = 'rshared';
     else if (options.has('rslave')) linux.rootfsPropagation = 'rslave';
   };
-}
-
-function refuseUnsupported(wanted: Mount__Output): void {
-  const at = `mount at "${wanted.containerPath}"`;
-  if (!posix.isAbsolute(wanted.containerPath)) {
-    throw new Fault('invalid_argument', `${at}: the container path is not absolute`);
-  }
-  if (wanted.image?.image) throw new Fault('unimplemented', `${at}: image volumes are not supported yet`);
-  if (wanted.uidMappings.length > 0 || wanted.gidMappings.length > 0) {
-    throw new Fault('unimplemented', `${at}: id-mapped mounts are not supported yet`);
-  }
-  if (wanted.mountOptions.length > 0) {
-    throw new Fault('unimplemented', `${at}: mount options are not supported yet`);
-  }
-  if (!posix.isAbsolute(wanted.hostPath)) {
-    throw new Fault('invalid_argument', `${at}: the host path "${wanted.hostPath}" is not absolute`);
-  }
-  const isPrivate = wanted.propagation === 'PROPAGATION_PRIVATE';
-  if (wanted.recursiveReadOnly && !(wanted.readonly && isPrivate)) {
-    throw new Fault('invalid_argument', `${at}: recursive_read_only needs readonly and private propagation`);
-  }
 }
 
 function accessOptions({ readonly, recursiveReadOnly }: Mount__Output): string[] {

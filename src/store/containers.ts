@@ -27,6 +27,8 @@ export interface ContainerRecord {
   readonly imageId: string;
   /** `repo@digest`, or the id where the image has no such name. */
   readonly imageRef: string;
+  /** By place in the config's mounts: what the image of an image volume was resolved to. */
+  readonly volumeRefs: Readonly<Record<number, string>>;
   /** Empty when the config names none. */
   readonly logPath: string;
   /** What StopContainer sends first. */
@@ -92,6 +94,7 @@ export function createContainerStore(
         'runtimeHandler',
         'imageId',
         'imageRef',
+        'volumeRefs',
         'logPath',
         'stopSignal',
         'user',

@@ -7,6 +7,10 @@ export interface Paths {
   /** FIFOs of a container and of its execs. */
   containerState(id: string): string;
   execState(containerId: string, execId: string): string;
+  /** What is mounted on the machine for a container's mounts. */
+  containerMounts(id: string): string;
+  /** The directories of the volumes that a container's image declares. They outlive a reboot. */
+  containerVolumes(id: string): string;
   /** What must outlive a reboot: one directory with a status file per sandbox and container. */
   readonly sandboxRoots: string;
   readonly containerRoots: string;
@@ -25,6 +29,8 @@ export function createPaths({ root, state }: Pick<Config, 'root' | 'state'>): Pa
     sandboxState: (id) => `${state}/sandboxes/${id}`,
     containerState: (id) => `${state}/containers/${id}`,
     execState: (containerId, execId) => `${state}/containers/${containerId}/exec/${execId}`,
+    containerMounts: (id) => `${state}/mounts/${id}`,
+    containerVolumes: (id) => `${root}/containers/${id}/volumes`,
     sandboxRoots: `${root}/sandboxes`,
     containerRoots: `${root}/containers`,
     cniCache: `${root}/cni`,

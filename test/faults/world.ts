@@ -9,6 +9,7 @@ import { CriError } from '../fixtures/cri-client.ts';
 import type { PrivateCristal } from '../fixtures/cristal.ts';
 import { startCristal } from '../fixtures/cristal.ts';
 import type { FakeCni } from '../fixtures/fake-cni.ts';
+import type { BuiltImage } from '../fixtures/images.ts';
 import { busyboxImage, pushImage } from '../fixtures/images.ts';
 import type { Snapshot } from '../fixtures/leaks.ts';
 import { leaks, snapshot } from '../fixtures/leaks.ts';
@@ -35,6 +36,8 @@ export interface FaultWorld extends AsyncDisposable {
   cri: CriClient;
   /** Pulled and unpacked already. */
   image: string;
+  /** The other images that the test asked for. */
+  images: Readonly<Record<string, string>>;
   /** Where the logs of all pods go, one directory each. */
   logs: string;
   /** A pod's configuration: the same name gives the same metadata. */
@@ -70,15 +73,16 @@ export interface Started {
   id: string;
 }
 
-/** More of cristal's configuration: keys before its first table, and tables. */
+/** More of cristal's configuration: keys before its first table, and tables. More images to pull, by name. */
 export interface MoreConfig {
   settings?: string[];
   tables?: string[];
+  images?: Readonly<Record<string, BuiltImage>>;
 }
 
 export async function createFaultWorld(
   version: ContainerdVersion,
-  { settings = [], tables = [] }: MoreConfig = {},
+  { settings = [], tables = [], images = {} }: MoreConfig = {},
 ): Promise<FaultWorld> {
   await using started = new AsyncDisposableStack();
   const logs = started.adopt(scratchDir('faults'), removeScratch);
@@ -111,6 +115,12 @@ export async function createFaultWorld(
   const image = `${registry.host}/busybox:1`;
   await pushImage(registry.url, 'busybox', '1', await busyboxImage());
   await cri.image.pullImage({ image: { image } });
+  const pulled: Record<string, string> = {};
+  for (const [name, built] of Object.entries(images)) {
+    pulled[name] = `${registry.host}/${name}:1`;
+    await pushImage(registry.url, name, '1', built);
+    await cri.image.pullImage({ image: { image: pulled[name] } });
+  }
 
   const runPod = async (pod: PodConfig, runtimeHandler = ''): Promise<string> => {
     mkdirSync(pod.logDirectory, { recursive: true });
@@ -139,6 +149,7 @@ export async function createFaultWorld(
     cristal,
     cri,
     image,
+    images: pulled,
     logs,
     runPod,
     createContainer,

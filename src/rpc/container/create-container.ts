@@ -2,6 +2,7 @@ import { runtimeNamed } from '../../config/runtimes.ts';
 import { specAny } from '../../container/oci-any.ts';
 import type { RemoveNeeds } from '../../container/remove.ts';
 import { removeContainer } from '../../container/remove.ts';
+import { makeVolumes, releaseVolumes, removeViews, viewLabels } from '../../container/volumes.ts';
 import type { ContainerConfig__Output as ContainerConfig } from '../../gen/runtime/v1/ContainerConfig.ts';
 import type { CreateContainerRequest__Output as Request } from '../../gen/runtime/v1/CreateContainerRequest.ts';
 import type { CreateContainerResponse as Response } from '../../gen/runtime/v1/CreateContainerResponse.ts';
@@ -12,6 +13,7 @@ import { newId } from '../../lib/id.ts';
 import { encodeJson } from '../../lib/json.ts';
 import { Rollback } from '../../lib/rollback.ts';
 import { nowNs } from '../../lib/time.ts';
+import { checkMounts } from '../../spec/mount-rules.ts';
 import type { Container, ContainerStatus } from '../../store/containers.ts';
 import { containerName, NEW_STATUS } from '../../store/containers.ts';
 import type { Sandbox } from '../../store/sandboxes.ts';
@@ -35,6 +37,7 @@ export async function createContainer(needs: Needs, request: Request, call: Call
   const { config } = request;
   if (!config?.metadata?.name) throw new Fault('invalid_argument', 'config.metadata.name is required');
   if (!config.image?.image) throw new Fault('invalid_argument', 'config.image is required');
+  checkMounts(config.mounts);
   const sandbox = needs.sandboxes.mustFind(request.podSandboxId);
   const name = containerName(config.metadata, sandbox.id);
   const fingerprint = encodeJson(config);
@@ -96,6 +99,7 @@ function leftover(id: string, { name, config, sandbox, image }: Order, snapshott
     runtimeHandler: sandbox.runtimeHandler,
     imageId: image.id,
     imageRef: image.id,
+    volumeRefs: {},
     logPath: '',
     stopSignal: 'SIGNAL_SIGTERM',
     user: null,
@@ -136,15 +140,18 @@ async function create(needs: Needs, order: Order, { signal, stage }: Operation):
   stage('look at mounts, users and security profiles');
   const machine = await gatherMachine(needs, { config, rootfs, sandbox });
 
-  const { record, spec, labels, files } = draftContainer(
-    needs,
-    { ...order, id, runtime, snapshotter },
-    machine,
-  );
+  stage('make volumes');
+  work.onFailure('views', (late) => removeViews(needs, { id, snapshotter, config }, late));
+  work.onFailure('volumes', () => releaseVolumes(needs, id));
+  const volumes = await makeVolumes(needs, { id, config, image, snapshotter, rootfs }, signal);
+
+  const drafted = draftContainer(needs, { ...order, id, runtime, snapshotter, volumes }, machine);
+  const { record, spec, files } = drafted;
   stage('label files for SELinux');
   await relabelFiles({ config, files, mountSources: machine.mountSources }, spec.linux.mountLabel);
 
   stage('write the record to containerd');
+  const labels = { ...drafted.labels, ...viewLabels(id, snapshotter, config.mounts) };
   work.onFailure('record', (late) => containers.deleteRecord(id, { signal: late }));
   await containers
     .saveRecord(

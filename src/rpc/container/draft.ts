@@ -1,4 +1,5 @@
 import type { NamedRuntime } from '../../config/runtimes.ts';
+import type { MadeVolumes } from '../../container/volumes.ts';
 import type { Mount } from '../../containerd/mount.ts';
 import type { ContainerConfig__Output as ContainerConfig } from '../../gen/runtime/v1/ContainerConfig.ts';
 import { devicesAt, readHostDevices } from '../../host/devices.ts';
@@ -99,6 +100,7 @@ export function draftContainer(
     image: Image;
     runtime: NamedRuntime;
     snapshotter: string;
+    volumes: MadeVolumes;
   },
   machine: Machine,
 ): Draft {
@@ -126,6 +128,7 @@ export function draftContainer(
     cdi: machine.cdi,
     deviceOwner: deviceOwnerOf(needs, config),
     mountSources: machine.mountSources,
+    volumes: order.volumes,
   });
   const { logDirectory } = sandbox.config;
   const { uid, gid, additionalGids } = user;
@@ -137,6 +140,7 @@ export function draftContainer(
     runtimeHandler: sandbox.runtimeHandler,
     imageId: image.id,
     imageRef: image.repoDigests[0] ?? image.id,
+    volumeRefs: order.volumes.imageRefs,
     logPath: config.logPath === '' || logDirectory === '' ? '' : `${logDirectory}/${config.logPath}`,
     stopSignal: stopSignalOf(config, image),
     user: {

@@ -2,6 +2,7 @@ import type { Container as ListedContainer } from '../../gen/runtime/v1/Containe
 import type { ContainerFilter__Output as Filter } from '../../gen/runtime/v1/ContainerFilter.ts';
 import type { ContainerState__Output as CriState } from '../../gen/runtime/v1/ContainerState.ts';
 import type { ContainerStatus } from '../../gen/runtime/v1/ContainerStatus.ts';
+import type { Mount } from '../../gen/runtime/v1/Mount.ts';
 import type { ImageStore } from '../../image/image.ts';
 import type { Container } from '../../store/containers.ts';
 import { containersOf } from '../../store/containers.ts';
@@ -46,7 +47,7 @@ export function toStatus(container: Container, images: Pick<ImageStore, 'find'>)
     message: container.message,
     labels: config.labels,
     annotations: config.annotations,
-    mounts: config.mounts,
+    mounts: mountsOf(container),
     logPath: container.logPath,
     resources: { linux: container.resources },
     user,
@@ -60,6 +61,14 @@ export function statusesIn(
   sandboxId: string,
 ): ContainerStatus[] {
   return containersOf(containers, sandboxId).map((container) => toStatus(container, images.store));
+}
+
+/** As configured, and an image volume with what its image was resolved to. */
+function mountsOf({ config, volumeRefs }: Container): Mount[] {
+  return config.mounts.map((mount, place) => {
+    const { image } = mount;
+    return image ? { ...mount, image: { ...image, imageRef: volumeRefs[place] ?? '' } } : mount;
+  });
 }
 
 /** As a list tells it. */
