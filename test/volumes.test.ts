@@ -170,8 +170,9 @@ describe.each(containerdVersions)('volumes over containerd %s', (version) => {
     });
 
     test.each(steps)('taken back when $method fails $when it took effect', async ({ method, when }) => {
-      world.proxy.rule({ method, when, action: 'fail', code: 'UNKNOWN', times: 1 });
+      const rule = world.proxy.rule({ method, when, action: 'fail', code: 'UNKNOWN', times: 1 });
       expect((await failure(create(both()))).message).toContain("the test's proxy failed");
+      rule.remove();
       expect(await world.left(clean)).toEqual([]);
       await remove(await start(both()));
     });

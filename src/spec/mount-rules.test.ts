@@ -3,6 +3,7 @@ import type { Mount__Output } from '../gen/runtime/v1/Mount.ts';
 import { criMount } from './fixtures.ts';
 import { checkMounts } from './mount-rules.ts';
 
+const ABLE = { recursiveReadOnly: true };
 const image = { image: 'x', annotations: {}, userSpecifiedImage: '', runtimeHandler: '', imageRef: '' };
 const ofImage = { hostPath: '', image, readonly: true };
 
@@ -14,7 +15,7 @@ test.each<[string, Partial<Mount__Output>]>([
   ['of a part of an image', { ...ofImage, imageSubPath: 'a/..b/c' }],
   ['with dots in its path', { containerPath: '/a/../b' }],
 ])('a mount %s is fine', (_, over) => {
-  expect(() => checkMounts([criMount(over)])).not.toThrow();
+  expect(() => checkMounts([criMount(over)], ABLE)).not.toThrow();
 });
 
 test.each<[string, Partial<Mount__Output>, RegExp]>([
@@ -48,7 +49,16 @@ test.each<[string, Partial<Mount__Output>, RegExp]>([
   ['an absolute sub path', { ...ofImage, imageSubPath: '/etc' }, /absolute/],
   ['a sub path that leaves', { ...ofImage, imageSubPath: 'a/../../b' }, /"\.\." in it/],
 ])('%s is refused', (_, over, message) => {
-  expect(() => checkMounts([criMount(), criMount(over)])).toThrow(
+  expect(() => checkMounts([criMount(), criMount(over)], ABLE)).toThrow(
     expect.objectContaining({ code: 'invalid_argument', message: expect.stringMatching(message) }),
   );
 });
+
+test.each([undefined, { recursiveReadOnly: false }])(
+  'rro is refused by its name when the runtime has %j',
+  (able) => {
+    const wanted = criMount({ readonly: true, recursiveReadOnly: true });
+    const refusal = { code: 'failed_precondition', message: expect.stringMatching(/^RROUnsupported: /) };
+    expect(() => checkMounts([wanted], able)).toThrow(expect.objectContaining(refusal));
+  },
+);

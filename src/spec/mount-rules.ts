@@ -1,21 +1,29 @@
 import { posix } from 'node:path';
 import type { Mount__Output } from '../gen/runtime/v1/Mount.ts';
 import { Fault } from '../lib/fault.ts';
+import type { RuntimeAbilities } from '../lib/runtime-abilities.ts';
 
 /** What a mount may ask for besides its own fields. The others would undo what those say. */
 const OPTIONS = ['nosuid', 'nodev', 'noexec', 'noatime', 'nodiratime', 'relatime'];
 
 /**
- * Refuses what no machine could give. Throws `invalid_argument`; an image volume's message begins with the word that
- * the kubelet looks for.
+ * Refuses what no machine could give with `invalid_argument`, and what the pod's runtime cannot with
+ * `failed_precondition`. Messages begin with the words that the kubelet looks for, where it does.
  */
-export function checkMounts(mounts: readonly Mount__Output[]): void {
+export function checkMounts(
+  mounts: readonly Mount__Output[],
+  able: Pick<RuntimeAbilities, 'recursiveReadOnly'> | undefined,
+): void {
   for (const wanted of mounts) {
     const at = `mount at "${wanted.containerPath}"`;
     const problem = pathProblem(wanted) ?? readOnlyProblem(wanted) ?? optionProblem(wanted);
     if (problem !== null) throw new Fault('invalid_argument', `${at}: ${problem}`);
     const ofImage = isImageVolume(wanted) ? imageProblem(wanted) : null;
     if (ofImage !== null) throw new Fault('invalid_argument', `ImageVolumeMountFailed: ${at}: ${ofImage}`);
+    if (wanted.recursiveReadOnly && !able?.recursiveReadOnly) {
+      const lack = 'the runtime of its pod, or this kernel, has no recursive read-only mounts';
+      throw new Fault('failed_precondition', `RROUnsupported: ${at}: ${lack}`);
+    }
     if (wanted.uidMappings.length > 0 || wanted.gidMappings.length > 0) {
       throw new Fault('unimplemented', `${at}: id-mapped mounts are not supported yet`);
     }

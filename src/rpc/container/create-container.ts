@@ -24,7 +24,7 @@ import type { DraftNeeds } from './draft.ts';
 import { draftContainer, gatherMachine } from './draft.ts';
 import { relabelFiles } from './relabel.ts';
 
-type Needs = DraftNeeds & RemoveNeeds & Pick<Services, 'containerd' | 'images' | 'operations'>;
+type Needs = DraftNeeds & RemoveNeeds & Pick<Services, 'abilities' | 'containerd' | 'images' | 'operations'>;
 
 interface Order {
   readonly name: string;
@@ -37,8 +37,8 @@ export async function createContainer(needs: Needs, request: Request, call: Call
   const { config } = request;
   if (!config?.metadata?.name) throw new Fault('invalid_argument', 'config.metadata.name is required');
   if (!config.image?.image) throw new Fault('invalid_argument', 'config.image is required');
-  checkMounts(config.mounts);
   const sandbox = needs.sandboxes.mustFind(request.podSandboxId);
+  checkMounts(config.mounts, needs.abilities.get(sandbox.runtimeHandler));
   const name = containerName(config.metadata, sandbox.id);
   const fingerprint = encodeJson(config);
 
