@@ -39,6 +39,45 @@ describe.each(containerdVersions)('crictl and images against containerd %s', (ve
       expect(status.id).toBe(world.imageId);
     });
 
+    test('inspecti finds it by the start of its id, and tells its configuration', async () => {
+      interface Told {
+        status: Image;
+        info: { imageSpec: { architecture: string; config: { Cmd: string[]; Env: string[] } } };
+      }
+      const { status, info } = await world.crictl.json<Told>('inspecti', world.imageId.slice(7, 20));
+      expect(status.id).toBe(world.imageId);
+      expect(info.imageSpec.config).toMatchObject({ Env: ['PATH=/bin'], Cmd: ['sleep', '3600'] });
+    });
+
+    test('images shows its line, and with -v all of it', async () => {
+      const [header = '', line = ''] = (await world.crictl.text('images')).split('\n');
+      expect(header).toMatch(/^IMAGE +TAG +IMAGE ID +SIZE$/);
+      expect(line.split(/ +/)).toEqual([
+        world.image.replace(/:1$/, ''),
+        '1',
+        world.imageId.slice(7, 20),
+        expect.stringMatching(/^[\d.]+[kM]B$/),
+      ]);
+      const shown = await world.crictl.text('images', '-v');
+      expect(shown).toContain(`ID: ${world.imageId}`);
+      expect(shown).toContain(`RepoTags: ${world.image}`);
+      expect(shown).toContain(`RepoDigests: ${world.imageByDigest}`);
+    });
+
+    test('rmi --prune spares what a container stands on, and takes the rest', async () => {
+      const podConfig = world.podFile({ name: 'prune' });
+      const pod = await world.crictl.text('runp', podConfig);
+      const container = world.containerFile('prune', ['sleep', '3600']);
+      await world.crictl.text('create', pod, container, podConfig);
+      await world.crictl.text('rmi', '--prune');
+      expect(await images()).toHaveLength(1);
+      await world.crictl.text('rmp', '-f', pod);
+      await world.crictl.text('rmi', '--prune');
+      // To the built-in CRI of 2.x it is the pause image, which stays.
+      if (!usesBuiltin) expect(await images()).toEqual([]);
+      await world.crictl.text('pull', world.image);
+    });
+
     test('rmi by id removes every name, and once more is no error for the server', async () => {
       await world.crictl.text('rmi', world.imageId);
       expect(await images()).toEqual([]);
