@@ -58,7 +58,8 @@ export async function createServices(
   const containerd = createContainerd(stack.use(connect({ ...config.containerd, log })));
   const systemd =
     config.cgroupDriver === 'auto' ? await exists(SYSTEMD_RUNS) : config.cgroupDriver === 'systemd';
-  const network = stack.use(await createNetwork({ ...config.cni, cacheDir: paths.cniCache, log }));
+  const otherDirs = Object.values(config.runtimes).flatMap(({ cniConfDir }) => cniConfDir || []);
+  const network = stack.use(await createNetwork({ ...config.cni, otherDirs, cacheDir: paths.cniCache, log }));
   const cgroupDriver = systemd ? 'systemd' : 'cgroupfs';
   const facts = await readHostFacts();
   const stores = {

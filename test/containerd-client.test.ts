@@ -10,7 +10,7 @@ import { connect } from '../src/containerd/connection.ts';
 import type { ContainerRecord } from '../src/containerd/containers.ts';
 import type { ContainerdEvent } from '../src/containerd/events.ts';
 import type { Mount } from '../src/containerd/mount.ts';
-import { runcOptions } from '../src/containerd/runc-options.ts';
+import { runcOptions } from '../src/containerd/runtime-options.ts';
 import { readFeatures } from '../src/spec/features.ts';
 import type { PrivateContainerd } from './fixtures/containerd.ts';
 import { startContainerd } from './fixtures/containerd.ts';

@@ -136,6 +136,27 @@ export function textList(doc: string, { expects, pattern }: TextRule): Field<str
   };
 }
 
+/** A table whose keys belong to somebody else. Its whole numbers become ours. */
+export function table(doc: string): Field<Record<string, unknown>> {
+  return {
+    doc,
+    expects: 'a table',
+    example: null,
+    read: (raw) => (isTable(raw) ? (plainNumbers(raw) as Record<string, unknown>) : undefined),
+  };
+}
+
+function isTable(raw: unknown): raw is object {
+  return typeof raw === 'object' && raw !== null && !Array.isArray(raw) && !(raw instanceof Date);
+}
+
+function plainNumbers(value: unknown): unknown {
+  if (typeof value === 'bigint') return Number(value);
+  if (Array.isArray(value)) return value.map(plainNumbers);
+  if (!isTable(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plainNumbers(each)]));
+}
+
 export function oneOf<const T extends string>(doc: string, choices: readonly T[]): Field<T> {
   return {
     doc,

@@ -39,6 +39,7 @@ log_level = "trace"
 cgroup_driver = "systemd"
 max_log_line_bytes = 4_096
 exec_drain_ms = 0
+default_ulimits = ["nofile=1024:4096", "core=0", "MEMLOCK=unlimited"]
 cdi_spec_dirs = ["/run/cdi"]
 device_ownership_from_security_context = true
 selinux = "off"
@@ -83,13 +84,20 @@ debug_socket = "unix:///d.sock"
 address = "[::1]:9090"
 [runtimes.kata]
 type = "io.containerd.kata.v2"
-binary = "/bin/kata"
-root = "/run/kata"
 systemd_cgroup = false
 snapshotter = "devmapper"
 sandbox = "pause"
 privileged_without_host_devices = true
 privileged_all_devices_allowed = true
+cgroup_writable = true
+base_runtime_spec = "/etc/base.json"
+cni_conf_dir = "/etc/cni/kata"
+pod_annotations = ["io.katacontainers.*"]
+container_annotations = ["vendor.com/?"]
+[runtimes.kata.options]
+ConfigPath = "/etc/kata.toml"
+[runtimes.kata.options.Extra]
+Level = 3
 `;
   expect(configOf(text)).toEqual({
     listen: '/tmp/c.sock',
@@ -131,6 +139,11 @@ privileged_all_devices_allowed = true
     cgroupDriver: 'systemd',
     maxLogLineBytes: 4096,
     execDrainMs: 0,
+    defaultUlimits: [
+      { type: 'RLIMIT_NOFILE', soft: 1024, hard: 4096 },
+      { type: 'RLIMIT_CORE', soft: 0, hard: 0 },
+      { type: 'RLIMIT_MEMLOCK', soft: 2 ** 64, hard: 2 ** 64 },
+    ],
     cdiSpecDirs: ['/run/cdi'],
     deviceOwnershipFromSecurityContext: true,
     selinux: 'off',
@@ -140,13 +153,19 @@ privileged_all_devices_allowed = true
       runc: defaultRuntimeHandler(),
       kata: {
         type: 'io.containerd.kata.v2',
-        binary: '/bin/kata',
-        root: '/run/kata',
+        binary: '',
+        root: '',
         systemdCgroup: false,
         snapshotter: 'devmapper',
         sandbox: 'pause',
         privilegedWithoutHostDevices: true,
         privilegedAllDevicesAllowed: true,
+        cgroupWritable: true,
+        baseRuntimeSpec: '/etc/base.json',
+        cniConfDir: '/etc/cni/kata',
+        podAnnotations: ['io.katacontainers.*'],
+        containerAnnotations: ['vendor.com/?'],
+        options: { ConfigPath: '/etc/kata.toml', Extra: { Level: 3 } },
       },
     },
   } satisfies Config);
@@ -191,6 +210,28 @@ it.each([
   ['containerd.snapshotter = 2024-01-01', 'found a date'],
   ['containerd.address = {}', 'found a table'],
   ['streaming.address = "localhost"', 'expected an IPv4 or IPv6 address, found the string "localhost"'],
+  ['default_ulimits = ["nofile=2:1"]', 'expected a list of limits such as "nofile=1024:4096"'],
+  ['default_ulimits = ["files=1"]', 'expected a list of limits'],
+  ['default_ulimits = ["nofile"]', 'expected a list of limits'],
+  ['cdi_spec_dirs = ["cdi"]', 'expected a list of absolute paths'],
+  ['runtimes.runc.pod_annotations = ["a b"]', 'expected a list of annotation keys'],
+  ['runtimes.runc.options = 1', 'runtimes.runc.options: expected a table'],
+  [
+    'runtimes.runc.options.SystemdCgroup = true',
+    'unknown key runtimes.runc.options.SystemdCgroup; known here: NoPivotRoot',
+  ],
+  [
+    'runtimes.runc.options.IoUid = "0"',
+    'runtimes.runc.options.IoUid: expected a number, found the string "0"',
+  ],
+  [
+    'runtimes.kata.type = "io.kata.v2"\nruntimes.kata.options.ConfigPath = 1',
+    'ConfigPath: expected a string',
+  ],
+  [
+    'runtimes.kata.type = "io.kata.v2"\nruntimes.kata.binary = "/k"',
+    'runtimes.kata.binary: has no use with type "io.kata.v2"',
+  ],
   ['streaming.port = 65536', 'from 0 to 65535'],
   ['metrics.address = "0.0.0.0:9090"', 'a loopback address and port such as "127.0.0.1:9090"'],
   ['metrics.address = "127.0.0.1:0"', 'found the string'],

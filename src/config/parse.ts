@@ -18,6 +18,19 @@ type RawTable = Record<string, unknown>;
 type Path = readonly string[];
 type Report = (path: Path, message: string) => void;
 
+/** The options of runc's shims that are not settings of their own, by containerd's names for them. */
+const RUNC_OPTIONS: Record<string, string> = {
+  NoPivotRoot: 'boolean',
+  NoNewKeyring: 'boolean',
+  ShimCgroup: 'string',
+  IoUid: 'number',
+  IoGid: 'number',
+  CriuImagePath: 'string',
+  CriuWorkPath: 'string',
+};
+
+const SHIM_OPTIONS: Record<string, string> = { ConfigPath: 'string', TypeUrl: 'string' };
+
 /** Reads every key before it complains, so that an operator mends a file once and not key by key. */
 export function parseConfig(text: string): Parsed {
   let raw: RawTable;
@@ -76,6 +89,32 @@ function readDocument(raw: RawTable, report: Report): Config {
   return config;
 }
 
+/** The options of runc's shims are known, and those of others are their own; neither must be dropped in silence. */
+function checkHandler(name: string, handler: RuntimeHandler, report: Report): void {
+  const path = ['runtimes', name];
+  const isRunc = handler.type.startsWith('io.containerd.runc.');
+  for (const [key, value] of Object.entries(handler.options)) {
+    const expected = isRunc ? (RUNC_OPTIONS[key] ?? null) : (SHIM_OPTIONS[key] ?? typeof value);
+    const at = [...path, 'options', key];
+    if (expected === null) {
+      const known = Object.keys(RUNC_OPTIONS).join(', ');
+      report(
+        at,
+        `unknown key ${at.join('.')}; known here: ${known}; binary, root and systemd_cgroup are settings of the handler`,
+      );
+    } else if (typeof value !== expected) {
+      report(at, `${at.join('.')}: expected a ${expected}, found ${describeValue(value)}`);
+    }
+  }
+  for (const key of ['binary', 'root'] as const) {
+    if (isRunc || handler[key] === '') continue;
+    report(
+      [...path, key],
+      `${[...path, key].join('.')}: has no use with type "${handler.type}", whose shim is told by options`,
+    );
+  }
+}
+
 /** Files that would not be used are refused too: whoever names them believes in encryption. */
 function checkStreaming({ tls, ...files }: StreamingConfig, report: Report): void {
   const check = (key: 'tlsCertFile' | 'tlsKeyFile' | 'clientCaFile', wanted: boolean | null) => {
@@ -105,13 +144,20 @@ function readRuntimes(
       report(path, `${path.join('.')}: expected ${HANDLER_NAME.expects}`);
       continue;
     }
-    runtimes[name] = readTable({
+    let sound = true;
+    const note: Report = (at, message) => {
+      sound = false;
+      report(at, message);
+    };
+    const handler = readTable({
       fields: runtimeFields,
-      raw: asTable(value, path, report),
+      raw: asTable(value, path, note),
       base: Object.hasOwn(base, name) ? (base[name] ?? defaultRuntimeHandler()) : defaultRuntimeHandler(),
       path,
-      report,
+      report: note,
     });
+    runtimes[name] = handler;
+    if (sound) checkHandler(name, handler, report);
   }
   return runtimes;
 }

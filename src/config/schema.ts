@@ -1,3 +1,5 @@
+import type { Ulimit } from './ulimits.ts';
+
 /** Everything an operator may set. TOML spells the keys in snake_case; `settings.ts` describes each. */
 export interface Config {
   /** Path of the unix socket that serves CRI. */
@@ -18,6 +20,8 @@ export interface Config {
   maxLogLineBytes: number;
   /** How long exec output may stay open after the process exited, in milliseconds. */
   execDrainMs: number;
+  /** Limits of processes where a base spec has none. */
+  defaultUlimits: Ulimit[];
   /** Directories of CDI device files; later ones win. */
   cdiSpecDirs: string[];
   /** Whether the devices of a container belong to the user that it runs as. */
@@ -122,6 +126,17 @@ export interface RuntimeHandler {
   privilegedWithoutHostDevices: boolean;
   /** With the former: whether it may open device nodes that it makes itself. */
   privilegedAllDevicesAllowed: boolean;
+  /** Whether containers may write below their own cgroup; needs cgroup v2. */
+  cgroupWritable: boolean;
+  /** Path of an OCI spec that containers start from; empty for none. */
+  baseRuntimeSpec: string;
+  /** Where the CNI configuration of its pods is; empty means `cni.confDir`. */
+  cniConfDir: string;
+  /** Patterns of the annotations that the runtime is told. */
+  podAnnotations: string[];
+  containerAnnotations: string[];
+  /** Options of the shim, by the names that containerd's own configuration has for them. */
+  options: Record<string, unknown>;
 }
 
 export function defaultRuntimeHandler(): RuntimeHandler {
@@ -134,6 +149,12 @@ export function defaultRuntimeHandler(): RuntimeHandler {
     sandbox: 'pinned',
     privilegedWithoutHostDevices: false,
     privilegedAllDevicesAllowed: false,
+    cgroupWritable: false,
+    baseRuntimeSpec: '',
+    cniConfDir: '',
+    podAnnotations: [],
+    containerAnnotations: [],
+    options: {},
   };
 }
 
@@ -183,6 +204,7 @@ export function defaultConfig(): Config {
     cgroupDriver: 'auto',
     maxLogLineBytes: 16_384,
     execDrainMs: 2_000,
+    defaultUlimits: [],
     cdiSpecDirs: ['/etc/cdi', '/var/run/cdi'],
     deviceOwnershipFromSecurityContext: false,
     selinux: 'auto',

@@ -12,6 +12,7 @@ import {
   optionalUrl,
   pathList,
   socketPath,
+  table,
   text,
   textList,
 } from './fields.ts';
@@ -30,6 +31,8 @@ type TopLevel = Omit<
   Config,
   'containerd' | 'cni' | 'images' | 'streaming' | 'tracing' | 'metrics' | 'runtimes'
 >;
+
+import { ulimitList } from './ulimits.ts';
 
 /** A RuntimeClass names its handler by an RFC 1123 label. */
 export const HANDLER_NAME = {
@@ -51,6 +54,10 @@ const NON_EMPTY = { expects: 'a string that is not empty', pattern: /\S/ };
 const REFERENCE_PATTERN = {
   expects: 'a list of references, each with a * at most at its end',
   pattern: /^[^\s*]+\*?$/,
+};
+const ANNOTATION_PATTERN = {
+  expects: 'a list of annotation keys, in which * and ? stand for others',
+  pattern: /^\S+$/,
 };
 const MAYBE_EMPTY = { expects: 'a string', pattern: /^/ };
 
@@ -75,6 +82,9 @@ export const topFields: Fields<TopLevel> = {
     'How many milliseconds the output of an exec may stay open once its process has exited.',
     0,
     600_000,
+  ),
+  defaultUlimits: ulimitList(
+    'Resource limits of the processes of containers (getrlimit(2)), one value for both or SOFT:HARD. A limit that is not listed is that of containerd; one in the base spec of a runtime handler comes first.',
   ),
   cdiSpecDirs: textList(
     'Directories of CDI device files, .json or .yaml; of two files with the same device that of the later directory counts. Empty: no CDI devices.',
@@ -212,6 +222,23 @@ export const runtimeFields: Fields<RuntimeHandler> = {
   privilegedWithoutHostDevices: flag('Whether a privileged container goes without the devices of the host.'),
   privilegedAllDevicesAllowed: flag(
     'Whether such a container may still open every device, of which it has to make the nodes itself.',
+  ),
+  cgroupWritable: flag(
+    'Whether containers may make cgroups below their own, which others than privileged ones may not. Needs cgroup v2.',
+  ),
+  baseRuntimeSpec: optionalPath(
+    'A JSON file with the OCI spec that every container of this handler starts from, such as one made by `ctr oci spec`. Read for each container. Empty: none.',
+  ),
+  cniConfDir: optionalPath(
+    'Directory of the CNI configuration for pods of this handler; the first one by file name is used. Empty: that of [cni].',
+  ),
+  podAnnotations: textList(
+    'Annotations of pods that the runtime is told with the pod and with each of its containers; * stands for any letters but /, ? for one.',
+    ANNOTATION_PATTERN,
+  ),
+  containerAnnotations: textList('Annotations of containers that the runtime is told.', ANNOTATION_PATTERN),
+  options: table(
+    "Options of the shim under containerd's names for them. The shims of runc take NoPivotRoot, NoNewKeyring, ShimCgroup, IoUid, IoGid, CriuImagePath and CriuWorkPath; any other shim gets ConfigPath and TypeUrl, and without a ConfigPath the whole table as TOML.",
   ),
 };
 

@@ -22,5 +22,15 @@ export function specFrom(any: TypedAny): OciSpec {
 }
 
 function pack(type: string, value: object): TypedAny {
-  return { typeUrl: `${PREFIX}${type}`, value: Buffer.from(JSON.stringify(value)) };
+  return { typeUrl: `${PREFIX}${type}`, value: Buffer.from(JSON.stringify(value, withoutLimit)) };
+}
+
+/** The largest uint64 says "no limit". As a number it is 2^64, which is too large for it. */
+function withoutLimit(_key: string, value: unknown): unknown {
+  return value === 2 ** 64 ? rawJson('18446744073709551615') : value;
+}
+
+/** JSON.rawJSON of ECMAScript 2026, which our library of types does not have yet. */
+function rawJson(text: string): unknown {
+  return (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(text);
 }

@@ -50,6 +50,28 @@ export function sandboxAnnotations({ id, config, imageName }: SandboxNames): Rec
   };
 }
 
+/**
+ * Those of `annotations` whose key is of one of the patterns: `*` is any run of letters but `/`, `?` one of them.
+ * They come from users, so nothing passes that the operator has not let through.
+ */
+export function passed(
+  annotations: Readonly<Record<string, string>>,
+  patterns: readonly string[],
+): Record<string, string> {
+  const tests = patterns.map(globTest);
+  return Object.fromEntries(
+    Object.entries(annotations).filter(([key]) => tests.some((test) => test.test(key))),
+  );
+}
+
+function globTest(pattern: string): RegExp {
+  const source = pattern
+    .replaceAll(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '[^/]*')
+    .replaceAll('?', '[^/]');
+  return new RegExp(`^${source}$`);
+}
+
 export function withAnnotations(annotations: Record<string, string>): SpecOption {
   return (draft) => {
     Object.assign(draft.annotations, annotations);

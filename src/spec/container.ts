@@ -1,11 +1,12 @@
-import { containerAnnotations, withAnnotations } from './annotations.ts';
+import { Fault } from '../lib/fault.ts';
+import { containerAnnotations, passed, withAnnotations } from './annotations.ts';
 import { withAppArmor } from './apparmor.ts';
-import { buildSpec, EMPTY_SPEC } from './build.ts';
+import { buildSpec } from './build.ts';
 import { withCapabilities } from './capabilities.ts';
 import { withCdiEdits } from './cdi/inject.ts';
 import { withCgroupsPath } from './cgroups-path.ts';
 import { withDevices } from './devices.ts';
-import type { ContainerSpecInput } from './input.ts';
+import type { ContainerSpecInput, HandlerRules } from './input.ts';
 import { configMounts, sandboxMounts, systemMounts, withMounts, withRootfsPropagation } from './mounts.ts';
 import { withCgroupNamespace, withHostname, withNamespaces } from './namespaces.ts';
 import type { OciSpec } from './oci.ts';
@@ -23,27 +24,28 @@ import {
   withUser,
 } from './process.ts';
 import { withOomScoreAdj, withResources } from './resources.ts';
+import { withRlimits } from './rlimits.ts';
 import { withSeccomp } from './seccomp/option.ts';
 import { refuseMorePrivileges, securityOf } from './security.ts';
 import { withSelinux } from './selinux.ts';
 
 /** The OCI spec of a container. Throws a Fault that names the part of the config that cannot be had. */
 export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
-  const { config, sandbox, image, namespaces, facts } = input;
+  const { config, sandbox, image, namespaces, facts, handler } = input;
   refuseMorePrivileges(config, sandbox);
   const security = securityOf(config);
   const { privileged, readonlyRootfs } = security;
   const resources = config.linux?.resources ?? null;
   const hostname = sandbox.hostname || facts.hostname;
   const own = [
-    ...systemMounts(privileged),
+    ...systemMounts({ privileged, cgroupWritable: cgroupIsWritable(handler, facts) }),
     ...sandboxMounts({ files: input.files, ipc: namespaces.ipc, readonlyRootfs }),
   ];
   const { mountSources: sources, volumes } = input;
   const configured = configMounts({ mounts: config.mounts, sources, volumes, host: facts.mounts });
   const env = { image: image.env, config: config.envs, hostname, home: input.user.home, tty: config.tty };
 
-  return buildSpec(EMPTY_SPEC, [
+  return buildSpec(input.base, [
     withArgs(processArgs(config, image)),
     withEnv(processEnv(env)),
     withCwd(processCwd(config.workingDir, image.workingDir)),
@@ -70,8 +72,8 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
     withDevices({
       privileged,
       host: {
-        withoutHostDevices: input.privilegedWithoutHostDevices,
-        allAllowed: input.privilegedAllDevicesAllowed,
+        withoutHostDevices: handler.privilegedWithoutHostDevices,
+        allAllowed: handler.privilegedAllDevicesAllowed,
       },
       devices: input.devices,
       hostDevices: facts.hostDevices,
@@ -81,6 +83,9 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
     withCgroupsPath(input.cgroupsPath),
     withResources(resources, facts),
     withOomScoreAdj(Number(resources?.oomScoreAdj ?? 0), facts),
+    withRlimits(input.rlimits),
+    withAnnotations(passed(sandbox.annotations, handler.podAnnotations)),
+    withAnnotations(passed(config.annotations, handler.containerAnnotations)),
     withAnnotations(
       containerAnnotations({
         sandboxId: input.sandboxId,
@@ -93,4 +98,18 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
     // The spec is as the CRI has it. What devices change comes after it, and adjustments by NRI plugins will be last.
     withCdiEdits(input.cdi.edits, input.cdi.nodes),
   ]);
+}
+
+/** On v1 there is no namespace that would keep a container to its own cgroups. */
+function cgroupIsWritable(
+  { cgroupWritable }: HandlerRules,
+  { cgroup }: ContainerSpecInput['facts'],
+): boolean {
+  if (cgroupWritable && cgroup === 'v1') {
+    throw new Fault(
+      'failed_precondition',
+      'cgroup_writable of this runtime handler needs cgroup v2, and this machine has v1',
+    );
+  }
+  return cgroupWritable;
 }

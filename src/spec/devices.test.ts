@@ -4,6 +4,7 @@ import { buildSpec, EMPTY_SPEC } from './build.ts';
 import { withDevices } from './devices.ts';
 import { hostFacts } from './fixtures.ts';
 import type { FoundDevice } from './input.ts';
+import type { OciSpec } from './oci.ts';
 
 interface Wish {
   devices?: FoundDevice[];
@@ -111,4 +112,25 @@ describe('withDevices', () => {
     expect(call).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
     expect(call).toThrow(message);
   });
+});
+
+test('a base spec adds devices and rules, but opens nothing to all', () => {
+  const own = { path: '/dev/own', type: 'c' as const, major: 5, minor: 6, uid: 0, gid: 0 };
+  const rule = { allow: true, type: 'c' as const, major: 5, minor: 6, access: 'rw' };
+  const base = structuredClone<OciSpec>(EMPTY_SPEC);
+  base.linux.devices = [own, { ...own, path: '/dev/vda' }];
+  base.linux.resources.devices = [{ allow: true, access: 'rwm' }, rule];
+  const option = withDevices({
+    privileged: false,
+    host: { withoutHostDevices: false, allAllowed: false },
+    devices: [device('/dev/vda')],
+    hostDevices: [],
+    owner: { uid: null, gid: null },
+  });
+  const { devices, resources } = buildSpec(base, [option]).linux;
+  expect(devices.map(({ path, major }) => [path, major])).toEqual([
+    ['/dev/own', 5],
+    ['/dev/vda', 254],
+  ]);
+  expect(resources.devices).toEqual([DENY_ALL, rule, expect.objectContaining({ major: 254 })]);
 });

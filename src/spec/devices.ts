@@ -38,8 +38,10 @@ export function withDevices(wish: DeviceWish): SpecOption {
   const rules = open ? [ALLOW_ALL] : [DENY_ALL, ...asked.map(({ rule }) => rule)];
 
   return ({ linux }) => {
-    linux.devices = [...byPath.values()];
-    linux.resources.devices = rules.map((rule) => ({ ...rule }));
+    linux.devices = [...linux.devices.filter(({ path }) => !byPath.has(path)), ...byPath.values()];
+    // Those of a base spec: the last rule that fits counts, so that none of them opens all.
+    const base = (linux.resources.devices ?? []).filter(({ allow, type }) => allow && type !== undefined);
+    linux.resources.devices = [...rules.slice(0, 1), ...base, ...rules.slice(1)].map((rule) => ({ ...rule }));
   };
 }
 

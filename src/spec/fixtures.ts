@@ -1,4 +1,5 @@
 /** Inputs of this folder's tests: a small ordinary pod on a small ordinary machine, with overrides. */
+
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.ts';
 import type { LinuxContainerResources__Output } from '../gen/runtime/v1/LinuxContainerResources.ts';
 import type { LinuxContainerSecurityContext__Output } from '../gen/runtime/v1/LinuxContainerSecurityContext.ts';
@@ -8,6 +9,7 @@ import type { Mount__Output } from '../gen/runtime/v1/Mount.ts';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.ts';
 import type { HostFacts, MountInfo } from '../lib/host-facts.ts';
 import type { ImageConfig } from '../lib/image-config.ts';
+import { EMPTY_SPEC } from './build.ts';
 import type { Confinement, ContainerSpecInput, NamespaceRef, PauseSpecInput } from './input.ts';
 
 const POD_STATE = '/run/cristal/pods/web';
@@ -220,8 +222,15 @@ export function containerInput(over: Partial<ContainerSpecInput> = {}): Containe
     cgroupsPath: '/kubepods/pod1/c1',
     facts: hostFacts(),
     confinement: UNCONFINED,
-    privilegedWithoutHostDevices: false,
-    privilegedAllDevicesAllowed: false,
+    handler: {
+      privilegedWithoutHostDevices: false,
+      privilegedAllDevicesAllowed: false,
+      cgroupWritable: false,
+      podAnnotations: [],
+      containerAnnotations: [],
+    },
+    base: EMPTY_SPEC,
+    rlimits: [],
     devices: [],
     deviceOwner: { uid: null, gid: null },
     cdi: { edits: [], nodes: {} },
@@ -241,6 +250,7 @@ export function pauseInput(over: Partial<PauseSpecInput> = {}): PauseSpecInput {
     files: { resolvConf: `${POD_STATE}/resolv.conf`, shm: `${POD_STATE}/shm` },
     cgroupsPath: '/kubepods/pod1/p1',
     facts: hostFacts(),
+    podAnnotations: [],
     confinement: UNCONFINED,
     ...over,
   };

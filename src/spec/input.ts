@@ -4,6 +4,7 @@ import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfi
 import type { HostDevice, HostFacts } from '../lib/host-facts.ts';
 import type { ImageConfig } from '../lib/image-config.ts';
 import type { CdiEdits } from './cdi/edits.ts';
+import type { OciRlimit, OciSpec } from './oci.ts';
 import type { SeccompFilter } from './seccomp/option.ts';
 import type { SelinuxLabels } from './selinux.ts';
 
@@ -26,6 +27,16 @@ export interface FoundDevice {
   realPath: string;
   /** One at that path, or several below it. */
   devices: HostDevice[];
+}
+
+/** What the operator decided for all containers of a runtime handler; see the settings of a runtime. */
+export interface HandlerRules {
+  privilegedWithoutHostDevices: boolean;
+  privilegedAllDevicesAllowed: boolean;
+  cgroupWritable: boolean;
+  /** Patterns of the keys that are passed on to the runtime. */
+  podAnnotations: readonly string[];
+  containerAnnotations: readonly string[];
 }
 
 /** Who owns the nodes of the config's devices; null leaves the owner that the machine has. */
@@ -65,8 +76,11 @@ export interface ContainerSpecInput {
   cgroupsPath: string;
   facts: HostFacts;
   confinement: Confinement;
-  privilegedWithoutHostDevices: boolean;
-  privilegedAllDevicesAllowed: boolean;
+  handler: HandlerRules;
+  /** What the spec starts from. */
+  base: OciSpec;
+  /** For what the base spec leaves open. */
+  rlimits: OciRlimit[];
   devices: FoundDevice[];
   deviceOwner: DeviceOwner;
   /** What its CDI devices change, and what is at the host path of each of their nodes. */
@@ -87,5 +101,7 @@ export interface PauseSpecInput {
   files: { resolvConf: string; shm: string };
   cgroupsPath: string;
   facts: HostFacts;
+  /** Patterns of the keys that are passed on to the runtime. */
+  podAnnotations: readonly string[];
   confinement: Confinement;
 }

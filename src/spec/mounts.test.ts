@@ -91,7 +91,9 @@ test('a volume that the image declares is left out where the config mounts somet
 
 function destinations(paths: string[]): string[] {
   const configured = mountsOf(paths.map((containerPath) => criMount({ containerPath })));
-  const draft = buildSpec(EMPTY_SPEC, [withMounts(systemMounts(false), configured)]);
+  const draft = buildSpec(EMPTY_SPEC, [
+    withMounts(systemMounts({ privileged: false, cgroupWritable: false }), configured),
+  ]);
   return draft.mounts.map(({ destination, type }) => (type === 'bind' ? `own ${destination}` : destination));
 }
 
@@ -141,10 +143,26 @@ test('shared memory follows the IPC namespace', () => {
 });
 
 test.each([
-  [false, 'ro'],
-  [true, 'rw'],
-])('when privileged is %s, /sys and its cgroups are %s', (privileged, access) => {
-  const sys = systemMounts(privileged).filter(({ destination }) => destination.startsWith('/sys'));
-  expect(sys).toHaveLength(2);
-  for (const { options } of sys) expect(options).toContain(access);
+  [{ privileged: false, cgroupWritable: false }, 'ro', 'ro'],
+  [{ privileged: false, cgroupWritable: true }, 'ro', 'rw'],
+  [{ privileged: true, cgroupWritable: false }, 'rw', 'rw'],
+])('with %j /sys is %s and its cgroups are %s', (access, sys, cgroup) => {
+  const options = new Map(systemMounts(access).map((mount) => [mount.destination, mount.options]));
+  expect(options.get('/sys')).toContain(sys);
+  expect(options.get('/sys/fs/cgroup')).toContain(cgroup);
+});
+
+const bind = (destination: string, source: string) => ({ destination, source, type: 'bind', options: [] });
+
+test('mounts of a base spec stay, where neither ours nor the config has one', () => {
+  const base = {
+    ...EMPTY_SPEC,
+    mounts: [bind('/extra', 'base'), bind('/proc', 'base'), bind('/data', 'base')],
+  };
+  const draft = buildSpec(base, [withMounts([bind('/proc', 'ours')], [bind('/data', 'config')])]);
+  expect(draft.mounts.map(({ destination, source }) => [destination, source])).toEqual([
+    ['/extra', 'base'],
+    ['/proc', 'ours'],
+    ['/data', 'config'],
+  ]);
 });

@@ -6,16 +6,23 @@ import type { ContainerVolumes, NamespaceRef } from './input.ts';
 import type { OciMount } from './oci.ts';
 import { propagationOption } from './propagation.ts';
 
+interface SystemAccess {
+  privileged: boolean;
+  /** Whether a container that is not may still make cgroups below its own. */
+  cgroupWritable: boolean;
+}
+
 /** The filesystems that every container gets of its own. Only a privileged one may write to /sys. */
-export function systemMounts(privileged: boolean): OciMount[] {
+export function systemMounts({ privileged, cgroupWritable }: SystemAccess): OciMount[] {
   const sysfs = privileged ? 'rw' : 'ro';
+  const cgroup = privileged || cgroupWritable ? 'rw' : 'ro';
   return [
     mount('/proc', 'proc', ['nosuid', 'noexec', 'nodev']),
     mount('/dev', 'tmpfs', ['nosuid', 'strictatime', 'mode=755', 'size=65536k']),
     mount('/dev/pts', 'devpts', ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5']),
     mount('/dev/mqueue', 'mqueue', ['nosuid', 'noexec', 'nodev']),
     mount('/sys', 'sysfs', ['nosuid', 'noexec', 'nodev', sysfs]),
-    mount('/sys/fs/cgroup', 'cgroup', ['nosuid', 'noexec', 'nodev', 'relatime', sysfs]),
+    mount('/sys/fs/cgroup', 'cgroup', ['nosuid', 'noexec', 'nodev', 'relatime', cgroup]),
   ];
 }
 
@@ -75,11 +82,13 @@ export function declaredVolumes(declared: readonly string[], mounts: readonly Mo
 /** The config's mounts take the place of ours at the same path, and one at /dev takes that of all below it. */
 export function withMounts(ours: OciMount[], configured: OciMount[]): SpecOption {
   const taken = new Set(configured.map(({ destination }) => destination));
+  const replaced = new Set([...ours, ...configured].map(({ destination }) => destination));
   const kept = ours.filter(
     ({ destination }) => !taken.has(destination) && !(taken.has('/dev') && destination.startsWith('/dev/')),
   );
   return (draft) => {
-    draft.mounts = byDepth([...kept, ...configured]);
+    const base = draft.mounts.filter(({ destination }) => !replaced.has(destination));
+    draft.mounts = byDepth([...base, ...kept, ...configured]);
   };
 }
 

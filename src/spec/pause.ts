@@ -1,5 +1,5 @@
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.ts';
-import { sandboxAnnotations, withAnnotations } from './annotations.ts';
+import { passed, sandboxAnnotations, withAnnotations } from './annotations.ts';
 import { withAppArmor } from './apparmor.ts';
 import type { SpecOption } from './build.ts';
 import { buildSpec, EMPTY_SPEC } from './build.ts';
@@ -31,7 +31,7 @@ const CPU_SHARES = 2;
  */
 export function buildPauseSpec(input: PauseSpecInput): OciSpec {
   const { config, namespaces, facts } = input;
-  const mounts = [...systemMounts(false), ...sandboxFiles(input)];
+  const mounts = [...systemMounts({ privileged: false, cgroupWritable: false }), ...sandboxFiles(input)];
 
   return buildSpec(EMPTY_SPEC, [
     withRoot(input.rootPath),
@@ -52,6 +52,7 @@ export function buildPauseSpec(input: PauseSpecInput): OciSpec {
     withCgroupsPath(input.cgroupsPath),
     withCpuShares(CPU_SHARES),
     withOomScoreAdj(OOM_SCORE_ADJ, facts),
+    withAnnotations(passed(config.annotations, input.podAnnotations)),
     withAnnotations(sandboxAnnotations({ id: input.id, config, imageName: '' })),
   ]);
 }

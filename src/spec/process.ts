@@ -60,7 +60,7 @@ export function withArgs(args: string[]): SpecOption {
 
 export function withEnv(env: string[]): SpecOption {
   return ({ process }) => {
-    process.env = env;
+    process.env = lastWins([...process.env, ...env]);
   };
 }
 

@@ -10,6 +10,8 @@ export interface AttachRequest {
   dns: { servers: string[]; searches: string[]; options: string[] };
   /** Path of the pod's cgroup, '' if it has none of its own. */
   cgroupParent: string;
+  /** The directory that its network is configured in, one of those of the options; '' for the default one. */
+  confDir: string;
 }
 
 export interface PodIdentity {

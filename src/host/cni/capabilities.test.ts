@@ -15,6 +15,7 @@ function request(fields: Partial<AttachRequest> = {}): AttachRequest {
     annotations: {},
     dns: { servers: [], searches: [], options: [] },
     cgroupParent: '',
+    confDir: '',
     ...fields,
   };
 }

@@ -21,6 +21,8 @@ import { ConfigWatch } from './watch.ts';
 
 export interface NetworkOptions {
   confDir: string;
+  /** More of them, for pods that name one in their `attach`. */
+  otherDirs?: readonly string[];
   binDirs: string[];
   /** For one call of one plugin. */
   timeoutMs: number;
@@ -49,20 +51,25 @@ export interface Network extends AsyncDisposable {
   gc(keep: string[]): Promise<void>;
 }
 
-/** Starts watching `confDir`, which need not exist. */
+/** Starts watching the directories, which need not exist. */
 export async function createNetwork(options: NetworkOptions): Promise<Network> {
   const { confDir, binDirs, timeoutMs, cacheDir, log } = options;
   const cache = await AttachmentCache.open(cacheDir);
   const binaries = new PluginBinaries(binDirs);
-  const watch = await ConfigWatch.start({ dir: confDir, log, onChange: () => binaries.forgetAll() });
+  const watches = new Map<string, ConfigWatch>();
+  for (const dir of new Set([confDir, ...(options.otherDirs ?? [])])) {
+    watches.set(dir, await ConfigWatch.start({ dir, log, onChange: () => binaries.forgetAll() }));
+  }
   const run = createRunPlugin({ binaries, timeoutMs });
   const probe = new StatusProbe({ run, binaries });
-  return new CniNetwork({ cache, watch, run, probe, log });
+  return new CniNetwork({ cache, confDir, watches, run, probe, log });
 }
 
 interface Parts {
   cache: AttachmentCache;
-  watch: ConfigWatch;
+  confDir: string;
+  /** By directory. */
+  watches: ReadonlyMap<string, ConfigWatch>;
   run: RunPlugin;
   probe: StatusProbe;
   log: Logger;
@@ -79,12 +86,11 @@ class CniNetwork implements Network {
   }
 
   status(): Promise<NetworkStatus> {
-    const { probe, watch } = this.#parts;
-    return probe.status(watch.state);
+    return this.#parts.probe.status(this.#watch('').state);
   }
 
   config(): ConfigState {
-    return this.#parts.watch.state;
+    return this.#watch('').state;
   }
 
   async attach(request: AttachRequest, signal?: AbortSignal): Promise<Attachment> {
@@ -94,7 +100,7 @@ class CniNetwork implements Network {
     await this.#collecting;
     this.#attaching.add(id);
     try {
-      const network = await this.#network();
+      const network = await this.#network(request.confDir);
       const args = capabilityArgs(request);
       const entry: CacheEntry = { version: 1, id, netns, pod, network, capabilityArgs: args, result: null };
       await cache.begin(entry);
@@ -147,11 +153,16 @@ class CniNetwork implements Network {
   }
 
   async gc(keep: string[]): Promise<void> {
-    const { watch, log } = this.#parts;
-    const { network } = watch.state;
-    if (network === null || network.disableGC || !isAtLeast(network.cniVersion, '1.1.0')) {
-      const { name, cniVersion, disableGC } = network ?? {};
-      log.debug({ network: name, cniVersion, disableGC }, 'CNI GC skipped');
+    const networks = [...this.#parts.watches.values()].flatMap(({ state }) => state.network ?? []);
+    for (const network of new Map(networks.map((each) => [each.name, each])).values()) {
+      await this.#gcOf(network, keep);
+    }
+  }
+
+  async #gcOf(network: NetworkConfig, keep: string[]): Promise<void> {
+    const { name, cniVersion, disableGC } = network;
+    if (disableGC || !isAtLeast(cniVersion, '1.1.0')) {
+      this.#parts.log.debug({ network: name, cniVersion, disableGC }, 'CNI GC skipped');
       return;
     }
     const collection = this.#collecting.then(() => this.#collect(network, keep));
@@ -166,9 +177,17 @@ class CniNetwork implements Network {
     await gcChain(run, network, [...new Set([...keep, ...attaching, ...(await cache.ids())])]);
   }
 
+  /** Empty is the directory of pods that name none. */
+  #watch(confDir: string): ConfigWatch {
+    const dir = confDir === '' ? this.#parts.confDir : confDir;
+    const watch = this.#parts.watches.get(dir);
+    if (!watch) throw new Fault('internal', `CNI directory ${dir} is not watched`);
+    return watch;
+  }
+
   /** Looks once more before it refuses: the file may have come this very moment. */
-  async #network(): Promise<NetworkConfig> {
-    const { watch } = this.#parts;
+  async #network(confDir: string): Promise<NetworkConfig> {
+    const watch = this.#watch(confDir);
     const network = watch.state.network ?? (await watch.refresh()).network;
     if (network === null) throw new Fault('unavailable', watch.state.problem);
     return network;
@@ -188,7 +207,7 @@ class CniNetwork implements Network {
         id,
         netns: '',
         pod,
-        network: await this.#network(),
+        network: await this.#network(''),
         capabilityArgs: {},
         result: null,
       };
@@ -196,8 +215,8 @@ class CniNetwork implements Network {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const { watch, probe } = this.#parts;
-    await watch[Symbol.asyncDispose]();
+    const { watches, probe } = this.#parts;
+    for (const watch of watches.values()) await watch[Symbol.asyncDispose]();
     await probe[Symbol.asyncDispose]();
   }
 }

@@ -138,7 +138,7 @@ async function create(needs: Needs, order: Order, { signal, stage }: Operation):
     });
 
   stage('look at mounts, users and security profiles');
-  const machine = await gatherMachine(needs, { config, rootfs, sandbox });
+  const machine = await gatherMachine(needs, { config, rootfs, sandbox, runtime });
 
   stage('make volumes');
   work.onFailure('views', (late) => removeViews(needs, { id, snapshotter, config }, late));

@@ -3,6 +3,7 @@ import type { MadeVolumes } from '../../container/volumes.ts';
 import type { Mount } from '../../containerd/mount.ts';
 import type { ContainerConfig__Output as ContainerConfig } from '../../gen/runtime/v1/ContainerConfig.ts';
 import { devicesAt, readHostDevices } from '../../host/devices.ts';
+import { readText } from '../../host/files.ts';
 import { resolveMountSource } from '../../host/mount-source.ts';
 import { readMountInfo } from '../../host/mounts.ts';
 import { readRootfsFile } from '../../host/rootfs-file.ts';
@@ -14,6 +15,8 @@ import type { SandboxFiles } from '../../sandbox/files.ts';
 import { sandboxFiles } from '../../sandbox/files.ts';
 import { containerNamespaces } from '../../sandbox/namespaces.ts';
 import { pinsDir } from '../../sandbox/release.ts';
+import { readBaseSpec } from '../../spec/base.ts';
+import { EMPTY_SPEC } from '../../spec/build.ts';
 import { askedDevices } from '../../spec/cdi/names.ts';
 import { cgroupsPath } from '../../spec/cgroups-path.ts';
 import { buildContainerSpec } from '../../spec/container.ts';
@@ -48,6 +51,8 @@ export type DraftNeeds = Pick<
 /** What only the machine knows, read before anything is decided. */
 export interface Machine {
   readonly confinement: Confinement;
+  /** What the spec starts from. */
+  readonly base: OciSpec;
   readonly passwd: string | null;
   readonly group: string | null;
   /** Each host path of the config's mounts to its real path. */
@@ -71,22 +76,33 @@ interface Draft {
 /** Reads the image's user files straight from the layers, and resolves the sources of all mounts, side by side. */
 export async function gatherMachine(
   needs: DraftNeeds,
-  { config, rootfs, sandbox }: { config: ContainerConfig; rootfs: Mount[]; sandbox: Sandbox },
+  order: { config: ContainerConfig; rootfs: Mount[]; sandbox: Sandbox; runtime: NamedRuntime },
 ): Promise<Machine> {
+  const { config, rootfs, sandbox, runtime } = order;
   const paths = config.mounts.map(({ hostPath }) => hostPath).filter((path) => path !== '');
   const privileged = config.linux?.securityContext?.privileged ?? false;
-  const [confinement, devices, cdi, hostDevices, passwd, group, mounts, ...resolved] = await Promise.all([
-    containerConfinement(needs, config, sandbox),
-    Promise.all(config.devices.map(async (device) => ({ device, ...(await devicesAt(device.hostPath)) }))),
-    needs.cdi.find(askedDevices(config)),
-    privileged ? readHostDevices() : [],
-    readRootfsFile(rootfs, '/etc/passwd'),
-    readRootfsFile(rootfs, '/etc/group'),
-    config.mounts.some(({ propagation }) => propagation !== 'PROPAGATION_PRIVATE') ? readMountInfo() : [],
-    ...paths.map((path) => resolveMountSource(path, MOUNT_SOURCE_MS)),
-  ]);
+  const [confinement, base, devices, cdi, hostDevices, passwd, group, mounts, ...resolved] =
+    await Promise.all([
+      containerConfinement(needs, config, sandbox),
+      baseSpecOf(runtime),
+      Promise.all(config.devices.map(async (device) => ({ device, ...(await devicesAt(device.hostPath)) }))),
+      needs.cdi.find(askedDevices(config)),
+      privileged ? readHostDevices() : [],
+      readRootfsFile(rootfs, '/etc/passwd'),
+      readRootfsFile(rootfs, '/etc/group'),
+      config.mounts.some(({ propagation }) => propagation !== 'PROPAGATION_PRIVATE') ? readMountInfo() : [],
+      ...paths.map((path) => resolveMountSource(path, MOUNT_SOURCE_MS)),
+    ]);
   const mountSources = Object.fromEntries(paths.map((path, i) => [path, resolved[i] ?? path]));
-  return { confinement, passwd, group, mountSources, mounts, devices, cdi, hostDevices };
+  return { confinement, base, passwd, group, mountSources, mounts, devices, cdi, hostDevices };
+}
+
+async function baseSpecOf({ baseRuntimeSpec }: NamedRuntime): Promise<OciSpec> {
+  if (baseRuntimeSpec === '') return EMPTY_SPEC;
+  const text = await readText(baseRuntimeSpec);
+  if (text === null)
+    throw new Fault('failed_precondition', `base spec ${baseRuntimeSpec}: there is no such file`);
+  return readBaseSpec(baseRuntimeSpec, text);
 }
 
 /** Decides all that a container is: its record and its OCI spec. */
@@ -122,8 +138,9 @@ export function draftContainer(
     cgroupsPath: cgroups,
     facts: { ...needs.facts, mounts: machine.mounts, hostDevices: machine.hostDevices },
     confinement: machine.confinement,
-    privilegedWithoutHostDevices: runtime.privilegedWithoutHostDevices,
-    privilegedAllDevicesAllowed: runtime.privilegedAllDevicesAllowed,
+    handler: runtime,
+    base: machine.base,
+    rlimits: needs.config.defaultUlimits,
     devices: machine.devices,
     cdi: machine.cdi,
     deviceOwner: deviceOwnerOf(needs, config),

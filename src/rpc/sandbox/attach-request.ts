@@ -4,7 +4,10 @@ import type { SandboxRecord } from '../../store/sandboxes.ts';
 type Protocol = AttachRequest['portMappings'][number]['protocol'];
 
 /** What the CNI plugins are told of a pod. */
-export function attachRequest({ id, config }: SandboxRecord, netns: string): AttachRequest {
+export function attachRequest(
+  { id, config }: SandboxRecord,
+  { netns, confDir }: Pick<AttachRequest, 'netns' | 'confDir'>,
+): AttachRequest {
   return {
     id,
     netns,
@@ -25,6 +28,7 @@ export function attachRequest({ id, config }: SandboxRecord, netns: string): Att
       searches: config.dnsConfig?.searches ?? [],
       options: config.dnsConfig?.options ?? [],
     },
+    confDir,
     cgroupParent: config.linux?.cgroupParent ?? '',
   };
 }

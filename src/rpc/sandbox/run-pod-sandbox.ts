@@ -155,7 +155,10 @@ async function connectNamespaces(
   });
   if (!own.network) return [];
   stage('CNI ADD');
-  return (await needs.network.attach(attachRequest(sandbox, `${dir}/net`), signal)).ips;
+  const { cniConfDir } = runtimeNamed(needs.config, sandbox.runtimeHandler);
+  return (
+    await needs.network.attach(attachRequest(sandbox, { netns: `${dir}/net`, confDir: cniConfDir }), signal)
+  ).ips;
 }
 
 async function saveRecord(

@@ -59,5 +59,6 @@ function pauseSpec(
     cgroupsPath: cgroupsPath({ parent: config.linux?.cgroupParent ?? '', id, driver }),
     facts: needs.facts,
     confinement,
+    podAnnotations: runtime.podAnnotations,
   });
 }

@@ -95,6 +95,7 @@ export function attachRequest(id: string, fields: Partial<AttachRequest> = {}): 
     annotations: {},
     dns: { servers: [], searches: [], options: [] },
     cgroupParent: '',
+    confDir: '',
     ...fields,
   };
 }
