@@ -41,13 +41,13 @@ test('what runs', () => {
   ];
   const running = [
     { ...call(7, 'RunPodSandbox', { target: 'shop/web', ms: 62_000, code: null }), stages },
-    { ...call(8, 'ExecSync', { code: null }), stages: [] },
+    { ...call(8, 'exec', { code: null, target: '0123456789abcdef'.repeat(4) }), stages: [] },
   ];
   expect(renderStuck(running)).toMatchInlineSnapshot(`
-    "ID  CALL           TARGET    FOR      STAGE                                                   FOR
-    7   RunPodSandbox  shop/web  62.0 s   operation RunPodSandbox › CNI ADD › cni bridge ADD      61.0 s
-                                          operation RunPodSandbox › containerd Containers.Create  900 ms
-    8   ExecSync                 1.25 ms
+    "ID  CALL           TARGET        FOR      STAGE                                                   FOR
+    7   RunPodSandbox  shop/web      62.0 s   operation RunPodSandbox › CNI ADD › cni bridge ADD      61.0 s
+                                              operation RunPodSandbox › containerd Containers.Create  900 ms
+    8   exec           0123456789ab  1.25 ms
     "
   `);
 });

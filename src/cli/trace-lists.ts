@@ -1,5 +1,6 @@
 import type { StuckView, TraceSummary } from '../observe/views.ts';
 import { formatDuration } from './format-duration.ts';
+import { shortIds } from './short-ids.ts';
 import { renderTable } from './table.ts';
 
 export interface TraceList {
@@ -25,7 +26,9 @@ export function renderStuck(running: readonly StuckView[]): string {
   const rows = running.flatMap(({ id, name, target, ms, stages }) => {
     const own = stages.length === 0 ? [['', '']] : stages.map((stage) => stageCells(stage));
     return own.map(([path = '', time = ''], place) =>
-      place === 0 ? [String(id), name, target, formatDuration(ms), path, time] : ['', '', '', '', path, time],
+      place === 0
+        ? [String(id), name, shortIds(target), formatDuration(ms), path, time]
+        : ['', '', '', '', path, time],
     );
   });
   return renderTable([['ID', 'CALL', 'TARGET', 'FOR', 'STAGE', 'FOR'], ...rows]);
@@ -39,7 +42,7 @@ function traceTable(traces: readonly TraceSummary[]): string {
   const rows = traces.map(({ id, name, target, startedAt, ms, code }) => [
     String(id),
     name,
-    target,
+    shortIds(target),
     startedAt,
     formatDuration(ms),
     code ?? 'running',

@@ -2,6 +2,7 @@ import type { SpanView, TraceView } from '../observe/views.ts';
 import { labelOf } from '../observe/views.ts';
 import { formatBytes } from './format-bytes.ts';
 import { formatDuration } from './format-duration.ts';
+import { shortIds } from './short-ids.ts';
 
 export interface Screen {
   /** In characters. */
@@ -43,7 +44,7 @@ export function renderWaterfall(trace: TraceView, screen: Screen): string {
   const errors = rows.flatMap(({ own: { error, code: ended, ...own } }) =>
     error === undefined ? [] : [`${paint(`${labelOf(own)}: ${ended}`, RED)}: ${error}`],
   );
-  const head = [`trace ${id}`, name, target, code ?? 'running', formatDuration(ms), startedAt];
+  const head = [`trace ${id}`, name, shortIds(target), code ?? 'running', formatDuration(ms), startedAt];
   return [
     head.filter((part) => part !== '').join('  '),
     '',
@@ -75,18 +76,13 @@ function described(own: SpanView): string {
   const { target, bytes, of: _, ...rest } = own.attributes ?? {};
   const more = [
     ...(typeof bytes === 'number' ? [formatBytes(bytes)] : []),
-    ...(target === undefined ? [] : [String(target)]),
+    ...(target === undefined ? [] : [shortIds(String(target))]),
     ...Object.entries(rest).map(([key, value]) =>
-      typeof value === 'string' ? shortened(value) : `${key}=${value}`,
+      typeof value === 'string' ? shortIds(value) : `${key}=${value}`,
     ),
   ];
   const result = own.code === null ? ' (running)' : own.code === 'ok' ? '' : ` (${own.code})`;
   return [`${labelOf(own)}${result}`, ...more].join(' ');
-}
-
-/** Ids and digests are known by their first twelve digits. */
-function shortened(value: string): string {
-  return value.replaceAll(/(?:sha256:)?\b([0-9a-f]{12})[0-9a-f]{20,}\b/g, '$1');
 }
 
 /** From the first start to the last end. Work that was joined began before the trace. */

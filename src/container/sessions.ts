@@ -4,6 +4,7 @@ import type { NamespaceThread } from '../host/namespaces.ts';
 import { during, Fault, innerFault } from '../lib/fault.ts';
 import { newId } from '../lib/id.ts';
 import type { AttachWish, ExecWish, RemoteStreams, Sessions } from '../lib/streams.ts';
+import type { Tracer } from '../lib/trace.ts';
 import { pinsDir } from '../sandbox/release.ts';
 import type { ContainerStore } from '../store/containers.ts';
 import type { SandboxStore } from '../store/sandboxes.ts';
@@ -21,6 +22,7 @@ export type SessionNeeds = ExecNeeds &
     readonly sandboxes: SandboxStore;
     readonly namespaces: Pick<NamespaceThread, 'openSocket'>;
     readonly config: { readonly execDrainMs: number };
+    readonly tracer: Tracer;
   };
 
 /**
@@ -30,7 +32,8 @@ export type SessionNeeds = ExecNeeds &
 export function createSessions(needs: SessionNeeds): Sessions & AsyncDisposable {
   const stop = new AbortController();
   const running = new Set<Promise<unknown>>();
-  const track = async <T>(session: Promise<T>): Promise<T> => {
+  const track = async <T>(name: string, target: string, run: () => Promise<T>): Promise<T> => {
+    const session = needs.tracer.run({ kind: 'session', name, attributes: { target } }, run);
     running.add(session);
     try {
       return await session;
@@ -40,8 +43,10 @@ export function createSessions(needs: SessionNeeds): Sessions & AsyncDisposable 
   };
   const orStop = (signal: AbortSignal) => AbortSignal.any([signal, stop.signal]);
   return {
-    exec: (wish, streams, signal) => track(exec(needs, { wish, streams }, orStop(signal))),
-    attach: (wish, streams, signal) => track(attach(needs, { wish, streams }, orStop(signal))),
+    exec: (wish, streams, signal) =>
+      track('exec', wish.containerId, () => exec(needs, { wish, streams }, orStop(signal))),
+    attach: (wish, streams, signal) =>
+      track('attach', wish.containerId, () => attach(needs, { wish, streams }, orStop(signal))),
     dial: async (wish, port, signal) => {
       const netns = networkOf(needs, wish.sandboxId);
       return await dial(needs.namespaces, { netns, port }, orStop(signal));

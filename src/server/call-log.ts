@@ -21,6 +21,7 @@ export function isRead(rpc: string): boolean {
 
 /** Tells the end of one call. */
 export interface CallLog {
+  /** Gets the number of the call's trace as well, once there is one. */
   readonly log: Logger;
   succeeded(): void;
   failed(err: unknown): void;

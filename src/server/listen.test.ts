@@ -136,8 +136,8 @@ describe('unary', () => {
     await call(StopContainer, { containerId: 'c' });
     expect(seen).toEqual([{ containerId: 'c', timeout: '0' }, 'StopContainer', false]);
     expect(lines).toMatchObject([
-      { msg: 'working', rpc: 'StopContainer', containerId: 'c' },
-      { msg: 'call done', level: 30, rpc: 'StopContainer', containerId: 'c' },
+      { msg: 'working', rpc: 'StopContainer', containerId: 'c', trace: 1 },
+      { msg: 'call done', level: 30, rpc: 'StopContainer', containerId: 'c', trace: 1 },
     ]);
   });
 

@@ -21,8 +21,10 @@ export function serverStream<Req, Res>(
     using cancel = callSignal(grpcCall);
     const { signal } = cancel;
     try {
-      await edge.tracer.run(rootOf(rpc, grpcCall, edge), async () => {
-        for await (const message of handle(grpcCall.request, { rpc, signal, log: callLog.log })) {
+      const { log } = callLog;
+      await edge.tracer.run(rootOf(rpc, grpcCall, edge), async ({ tree }) => {
+        log.setBindings({ trace: tree.id });
+        for await (const message of handle(grpcCall.request, { rpc, signal, log })) {
           signal.throwIfAborted();
           if (!grpcCall.write(message)) await once(grpcCall, 'drain', { signal });
         }

@@ -17,9 +17,10 @@ export function unary<Req, Res>(
     using cancel = callSignal(grpcCall);
     try {
       const { log } = callLog;
-      const response = await edge.tracer.run(rootOf(rpc, grpcCall, edge), () =>
-        handle(grpcCall.request, { rpc, signal: cancel.signal, log }),
-      );
+      const response = await edge.tracer.run(rootOf(rpc, grpcCall, edge), ({ tree }) => {
+        log.setBindings({ trace: tree.id });
+        return handle(grpcCall.request, { rpc, signal: cancel.signal, log });
+      });
       callLog.succeeded();
       reply(null, response);
     } catch (error) {

@@ -88,6 +88,18 @@ describe.each(containerdVersions)('sessions on containerd %s', (version) => {
       await expect(exec(['true'], { container: 'nobody' })).rejects.toMatchObject({ code: 'not_found' });
     });
 
+    test('an exec is a trace of its own while it runs', async () => {
+      const { tracer } = inside.services();
+      const traces = () => tracer.running().filter(({ root }) => root.kind === 'session');
+      const stdin = new PassThrough();
+      const said = exec(['cat'], { stdin });
+      await expect.poll(() => traces()[0]?.root.children?.map(({ name }) => name)).toContain('Tasks.Start');
+      expect(traces()).toMatchObject([{ root: { name: 'exec', attributes: { target: main.id } } }]);
+      stdin.end('through');
+      expect(await said).toMatchObject({ code: 0, out: 'through' });
+      expect(traces()).toEqual([]);
+    });
+
     test('64 MiB of stdin come back', async () => {
       const data = randomBytes(64 * MIB);
       const hash = createHash('sha256');
