@@ -13,11 +13,13 @@ export interface Filesystem {
   inodesFree: number;
 }
 
-export async function filesystemOf(dir: string, mounts: readonly MountInfo[]): Promise<Filesystem> {
+/** Null where there is no such directory. */
+export async function filesystemOf(dir: string, mounts: readonly MountInfo[]): Promise<Filesystem | null> {
   try {
     const { blocks, bsize, files, ffree } = await statfs(dir);
     return { device: mountedAt(dir, mounts), bytes: blocks * bsize, inodes: files, inodesFree: ffree };
   } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return null;
     throw hostFault(`measure the file system of ${dir}`, error);
   }
 }

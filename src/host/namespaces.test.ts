@@ -162,3 +162,20 @@ asRoot('many at once come out whole', async () => {
   await Promise.all(requests.map(({ dir }) => thread.unpin(dir)));
   expect(await mountsBelow(root)).toEqual([]);
 });
+
+asRoot('traffic is read in many namespaces at once, and the thread comes home', async () => {
+  const requests = Array.from({ length: 70 }, () => request({ ipc: false, uts: false }));
+  await Promise.all(requests.map((one) => thread.pin(one)));
+  const paths = requests.map(({ dir }) => join(dir, 'net'));
+  const before = ownNamespaces();
+  const texts = await thread.netDev([...paths, join(root, 'none')]);
+  expect(texts.at(-1)).toBeNull();
+  for (const text of texts.slice(0, -1)) expect(text).toMatch(/^\s*lo:\s+0\s/m);
+  expect(ownNamespaces()).toEqual(before);
+  const [first = ''] = paths;
+  await thread.unpin(requests[0]?.dir ?? '');
+  mkdirSync(requests[0]?.dir ?? '');
+  writeFileSync(first, '');
+  expect(await thread.netDev([first])).toEqual([null]);
+  await Promise.all(requests.map(({ dir }) => thread.unpin(dir)));
+});

@@ -45,8 +45,8 @@ export interface Stats extends Disposable {
   networks(sandboxes: readonly Sandbox[]): Promise<Map<string, NetworkReading>>;
   /** How many threads a reading's cgroup has, as the kernel limits them. */
   threads(reading: Reading): number;
-  /** What only metrics tell. */
-  detail(reading: Reading): CgroupDetail;
+  /** What only metrics tell; null when the cgroup is gone by now. */
+  detail(reading: Reading): CgroupDetail | null;
   /** Ids of the processes in a reading's cgroup itself. */
   processes(reading: Reading): number[];
   /** Reads the processor time of all, as it does every ten seconds by itself. */

@@ -12,6 +12,7 @@ export function podCgroup(
   driver: 'cgroupfs' | 'systemd',
 ): string | null {
   const parent = config.linux?.cgroupParent ?? '';
-  if (parent === '') return null;
+  // One that is no slice is of a pod that was made when the driver was cgroupfs.
+  if (parent === '' || (driver === 'systemd' && !parent.endsWith('.slice'))) return null;
   return posix.dirname(cgroupDirectory(cgroupsPath({ parent, id, driver })));
 }

@@ -251,11 +251,13 @@ test.each([
   ['gone altogether', '/k8s/none'],
 ])('a cgroup %s is gone', (_, dir) => {
   expect(v1Reader().usage(dir)).toBeNull();
+  expect(v1Reader().detail('/k8s/none')).toBeNull();
 });
 
 test('what is gone is gone on v2 too', () => {
   const reader = v2Reader();
   expect(reader.usage('/pod/none')).toBeNull();
+  expect(reader.detail('/pod/none')).toBeNull();
   expect(reader.cpuTime('/pod/none')).toBeNull();
   expect(reader.threads('/pod/none')).toBeNull();
   expect(reader.processes('/pod/none')).toEqual([]);

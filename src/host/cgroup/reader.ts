@@ -15,8 +15,7 @@ import { cpuTimeV2, detailV2, usageV2 } from './v2.ts';
  */
 export interface CgroupReader extends Disposable {
   usage(dir: string): CgroupUsage | null;
-  /** Ask only for a cgroup that `usage` was just read of. */
-  detail(dir: string): CgroupDetail;
+  detail(dir: string): CgroupDetail | null;
   /** Only the processor time, in nanoseconds. */
   cpuTime(dir: string): bigint | null;
   /** Threads, as the pids controller counts them; null without it. */
@@ -67,7 +66,11 @@ export function createCgroupReader({ cgroup, mounts, hugepageSizes }: CgroupMach
       const lostMemory = cgroup === 'v1' && roots.has('memory') && usage.memory === null;
       return (usage.cpu === null && roots.has('cpuacct')) || lostMemory ? null : usage;
     },
-    detail: (dir) => version.detail(readerOf(dir, readOnce), hugepageSizes),
+    detail(dir) {
+      const detail = version.detail(readerOf(dir, readOnce), hugepageSizes);
+      // What is there at the end was there all the time: half of a cgroup would read as counters that fell to zero.
+      return version.cpuTime(keeping(dir)) === null && roots.has('cpuacct') ? null : detail;
+    },
     cpuTime: (dir) => version.cpuTime(keeping(dir)),
     threads: (dir) => numberIn(keeping(dir)('pids', 'pids.current')),
     processes: (dir) =>

@@ -49,8 +49,8 @@ export interface CgroupUsage {
 
 /** What the metrics tell beyond that. */
 export interface CgroupDetail {
-  userNs: bigint;
-  systemNs: bigint;
+  userNs: bigint | null;
+  systemNs: bigint | null;
   throttling: { periods: number; throttledPeriods: number; throttledNs: bigint } | null;
   memory: {
     kernel: number | null;

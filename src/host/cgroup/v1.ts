@@ -43,8 +43,8 @@ export function detailV1(read: ReadFile, hugepageSizes: readonly string[]): Cgro
   const cpuStat = read('cpu', 'cpu.stat');
   const threadsMax = read('pids', 'pids.max');
   return {
-    userNs: bigintIn(read('cpuacct', 'cpuacct.usage_user')) ?? 0n,
-    systemNs: bigintIn(read('cpuacct', 'cpuacct.usage_sys')) ?? 0n,
+    userNs: bigintIn(read('cpuacct', 'cpuacct.usage_user')),
+    systemNs: bigintIn(read('cpuacct', 'cpuacct.usage_sys')),
     throttling: cpuStat === null ? null : throttlingV1(cpuStat),
     memory: {
       kernel: numberIn(read('memory', 'memory.kmem.usage_in_bytes')),

@@ -16,6 +16,6 @@ export async function containerStats(
   const container = needs.containers.mustFind(id);
   const reading = needs.stats.container(container);
   if (!reading)
-    throw new Fault('failed_precondition', `container ${id} does not run: it is ${container.state}`);
+    throw new Fault('failed_precondition', `container ${id} has no cgroup to read: it is ${container.state}`);
   return { stats: toContainerStats(container, reading, layerOf(container)) };
 }

@@ -21,7 +21,7 @@ export type MetricsNeeds = Pick<Services, 'containers' | 'sandboxes' | 'stats' |
 interface Pass {
   readonly turns: Turns;
   readonly layerOf: WritableLayers;
-  readonly filesystems: Map<string, Filesystem>;
+  readonly filesystems: Map<string, Filesystem | null>;
   readonly signal: AbortSignal;
 }
 
@@ -45,16 +45,19 @@ export async function* podSandboxMetricsOf(
       metrics: podMetrics(needs, pod, networks.get(pod.id) ?? null),
       containerMetrics,
     };
+    if (pass.turns.over()) await pass.turns.next();
+    call.signal.throwIfAborted();
   }
 }
 
 function podMetrics({ stats }: MetricsNeeds, pod: Sandbox, network: NetworkReading | null) {
   const reading = stats.pod(pod);
+  const detail = reading && stats.detail(reading);
   const source = {
     scope: 'pod' as const,
     at: reading?.at ?? network?.at ?? nowNs(),
     startedAt: pod.createdAt,
-    cgroup: reading && { usage: reading.usage, detail: stats.detail(reading) },
+    cgroup: reading && detail && { usage: reading.usage, detail },
     processes: null,
     disk: null,
     interfaces: network?.interfaces ?? [],
@@ -76,13 +79,14 @@ async function containerMetricsOf(
 ): Promise<ContainerMetrics | null> {
   const { stats } = needs;
   const reading = stats.container(container);
-  if (!reading) return null;
+  const detail = reading && stats.detail(reading);
+  if (!reading || !detail) return null;
   const { config } = container;
   const source = {
     scope: 'container' as const,
     at: reading.at,
     startedAt: container.startedAt,
-    cgroup: { usage: reading.usage, detail: stats.detail(reading) },
+    cgroup: { usage: reading.usage, detail },
     processes: await countProcesses(stats.processes(reading), pass),
     disk: await diskCounts(needs, container, pass),
     interfaces: [],
@@ -130,8 +134,8 @@ async function diskCounts(
 ): Promise<DiskCounts | null> {
   const layer = layerOf(container);
   if (!layer) return null;
-  const known = filesystems.get(layer.mountpoint);
-  const filesystem = known ?? (await filesystemOf(layer.mountpoint, facts.mounts));
-  filesystems.set(layer.mountpoint, filesystem);
-  return { ...filesystem, usedBytes: layer.bytes };
+  if (!filesystems.has(layer.mountpoint)) {
+    filesystems.set(layer.mountpoint, await filesystemOf(layer.mountpoint, facts.mounts));
+  }
+  return { usedBytes: layer.bytes, filesystem: filesystems.get(layer.mountpoint) ?? null };
 }

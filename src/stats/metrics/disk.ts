@@ -4,9 +4,13 @@ import { one } from './kind.ts';
 
 /** The writable layer, and traffic with block devices. */
 export const diskMetrics: readonly MetricKind[] = [
-  filesystem('container_fs_inodes_free', 'Inodes that are free on the file system.', (d) => d.inodesFree),
-  filesystem('container_fs_inodes_total', 'Inodes that the file system has.', (d) => d.inodes),
-  filesystem('container_fs_limit_bytes', 'Size of the file system, in bytes.', (d) => d.bytes),
+  filesystem(
+    'container_fs_inodes_free',
+    'Inodes that are free on the file system.',
+    (d) => d.filesystem?.inodesFree,
+  ),
+  filesystem('container_fs_inodes_total', 'Inodes that the file system has.', (d) => d.filesystem?.inodes),
+  filesystem('container_fs_limit_bytes', 'Size of the file system, in bytes.', (d) => d.filesystem?.bytes),
   filesystem('container_fs_usage_bytes', 'What the container has written, in bytes.', (d) => d.usedBytes),
   device('container_fs_reads_bytes_total', 'Bytes read from the device.', 'Read', (io) => io.bytes),
   device('container_fs_reads_total', 'Reads from the device.', 'Read', (io) => io.operations),
@@ -24,13 +28,13 @@ export const diskMetrics: readonly MetricKind[] = [
   },
 ];
 
-function filesystem(name: string, help: string, value: (disk: DiskCounts) => number): MetricKind {
+function filesystem(name: string, help: string, value: (disk: DiskCounts) => number | undefined): MetricKind {
   return {
     name,
     help,
     type: 'GAUGE',
     labels: ['device'],
-    samples: ({ disk }) => (disk ? one(value(disk), disk.device) : []),
+    samples: ({ disk }) => (disk ? one(value(disk), disk.filesystem?.device ?? '') : []),
   };
 }
 

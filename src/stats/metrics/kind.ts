@@ -1,4 +1,5 @@
 import type { CgroupDetail, CgroupUsage } from '../../host/cgroup/usage.ts';
+import type { Filesystem } from '../../host/filesystem.ts';
 import type { InterfaceCounters } from '../../host/net-dev.ts';
 
 /** What the metrics of one container, or of one pod as a whole, are taken from. */
@@ -29,11 +30,9 @@ export interface ProcessCounts {
 
 /** What a container wrote, and the file system that it lies on. */
 export interface DiskCounts {
-  readonly device: string;
   readonly usedBytes: number;
-  readonly bytes: number;
-  readonly inodes: number;
-  readonly inodesFree: number;
+  /** Null where the snapshotter's directory is not to be found from here. */
+  readonly filesystem: Filesystem | null;
 }
 
 /** One figure of a metric. Where the kernel does not tell it, there is none. */
