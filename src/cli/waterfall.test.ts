@@ -75,6 +75,19 @@ const pull = stage('rpc', 'PullImage', 0, 5_000, {
   ],
 });
 
+const failed = (message: string) => ({ code: 'unavailable' as const, error: message });
+
+const refused = stage('rpc', 'RunPodSandbox', 0, 10, {
+  ...failed('CNI ADD of network pods: plugin bridge: no room'),
+  children: [
+    stage('containerd', 'Snapshots.Stat', 0, 1, { code: 'not_found', error: 'snapshot a' }),
+    stage('phase', 'CNI ADD', 1, 9, {
+      ...failed('CNI ADD of network pods: plugin bridge: no room'),
+      children: [stage('cni', 'bridge ADD', 1, 9, failed('CNI ADD of network pods: plugin bridge: no room'))],
+    }),
+  ],
+});
+
 test.each<[string, TraceView, { width: number; colours: boolean }]>([
   ['a pod', trace(sandbox), { width: 100, colours: false }],
   ['a pod on a narrow screen', trace(sandbox), { width: 50, colours: false }],
@@ -88,6 +101,7 @@ test.each<[string, TraceView, { width: number; colours: boolean }]>([
     trace(stage('rpc', 'Version', 0, 0), { target: '' }),
     { width: 60, colours: false },
   ],
+  ['an error is told by the stage that it comes from', trace(refused), { width: 80, colours: false }],
   ['colours', trace(pull), { width: 80, colours: true }],
 ])('%s', (_name, view, screen) => {
   expect(`\n${renderWaterfall(view, screen)}`).toMatchSnapshot();

@@ -41,8 +41,8 @@ export function renderWaterfall(trace: TraceView, screen: Screen): string {
     const shown = clip(label, labelWidth).padEnd(labelWidth);
     return `${shown} ${paint(time, DIM)}  ${paint(bar, colourOf(own.code))}`.trimEnd();
   });
-  const errors = rows.flatMap(({ own: { error, code: ended, ...own } }) =>
-    error === undefined ? [] : [`${paint(`${labelOf(own)}: ${ended}`, RED)}: ${error}`],
+  const errors = sourcesOf(trace.root).map(
+    (own) => `${paint(`${labelOf(own)}: ${own.code}`, RED)}: ${own.error}`,
   );
   const head = [`trace ${id}`, name, shortIds(target), code ?? 'running', formatDuration(ms), startedAt];
   return [
@@ -83,6 +83,13 @@ function described(own: SpanView): string {
   ];
   const result = own.code === null ? ' (running)' : own.code === 'ok' ? '' : ` (${own.code})`;
   return [`${labelOf(own)}${result}`, ...more].join(' ');
+}
+
+/** Where errors come from: what only passes on the words of a stage within says nothing new. */
+function sourcesOf(own: SpanView): SpanView[] {
+  const below = [...(own.waitsFor ? [own.waitsFor] : []), ...(own.children ?? [])].flatMap(sourcesOf);
+  const isNew = !below.some(({ error = '' }) => own.error?.includes(error));
+  return own.error !== undefined && isNew ? [own, ...below] : below;
 }
 
 /** From the first start to the last end. Work that was joined began before the trace. */

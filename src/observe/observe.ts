@@ -27,7 +27,13 @@ export async function observe(options: ObserveOptions, stack: AsyncDisposableSta
   if (debugSocket !== null) {
     const place = { path: debugSocket };
     const answer = debugRoutes({ tracer, kept });
-    stack.use(await serveHttp({ place, setting: 'tracing.debug_socket', answer, log }));
+    try {
+      stack.use(await serveHttp({ place, setting: 'tracing.debug_socket', answer, log }));
+    } catch (err) {
+      // Pods come first, unless somebody asked for this socket.
+      if (tracing.debugSocket !== 'auto') throw err;
+      log.error({ err }, 'debug socket cannot be served, `cristal trace` will find nobody');
+    }
   }
   const exporter = tracing.endpoint === '' ? null : stack.use(await startExporter(options));
   if (metrics.address !== '') {
