@@ -30,7 +30,7 @@ export function parseReference(text: string): Reference {
   const at = text.indexOf('@');
   const digest = at === -1 ? null : text.slice(at + 1);
   if (digest !== null && !isDigest(digest)) {
-    throw refuse(`${JSON.stringify(digest)} is not a digest (sha256: and 64 lower-case hex digits)`);
+    throw refuse(`${JSON.stringify(digest)} is not a digest (such as sha256: and 64 lower-case hex digits)`);
   }
 
   const { name, tag } = splitTag(at === -1 ? text : text.slice(0, at));

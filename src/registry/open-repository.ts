@@ -29,7 +29,7 @@ export async function openRepository(
     const authorizer = createAuthorizer({ http, tls: endpoint, credentials, registry, scope, tokens });
     return { endpoint, authorizer };
   });
-  return createRepository(http, routes, reference);
+  return createRepository(needs, routes, reference);
 }
 
 /** What the node itself may show to a host. */

@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream';
+import type { Logger } from 'pino';
 import type { Descriptor } from '../image/descriptor.ts';
 import { ACCEPTED_MANIFESTS } from '../image/manifest.ts';
 import type { Reference } from '../image/reference.ts';
-import { objectOf, repositoryOf } from '../image/reference.ts';
+import { formatReference, objectOf, repositoryOf } from '../image/reference.ts';
 import { span } from '../lib/trace.ts';
 import type { Asking, Route } from './ask.ts';
 import { askRoute, askUrl, failed, hostOf } from './ask.ts';
@@ -40,7 +41,21 @@ interface Source<T> {
   ask: () => Promise<T>;
 }
 
-export function createRepository(http: HttpClient, routes: Route[], reference: Reference): Repository {
+export function createRepository(
+  { http, log }: { http: HttpClient; log: Logger },
+  routes: Route[],
+  reference: Reference,
+): Repository {
+  const told = new Set<string>();
+  // A mirror that is never of use would be known to nobody.
+  const left = ({ host, reason }: Attempt) => {
+    const words = `${host}: ${reason}`;
+    if (told.has(words)) return;
+    told.add(words);
+    log.info({ image: formatReference(reference), host, reason }, 'registry host left for the next one');
+  };
+  const tryEach = <T>(what: string, sources: readonly Source<T>[], signal: AbortSignal): Promise<T> =>
+    firstOf(`${what} of ${repositoryOf(reference)}`, sources, { signal, left });
   const across = <T>(
     what: string,
     { capability, signal }: { capability: 'pull' | 'resolve'; signal: AbortSignal },
@@ -48,7 +63,7 @@ export function createRepository(http: HttpClient, routes: Route[], reference: R
   ): Promise<T> => {
     const able = routes.filter(({ endpoint }) => endpoint[capability]);
     const sources = able.map((route) => ({ host: hostOf(route), ask: () => ask(route) }));
-    return firstOf(`${what} of ${repositoryOf(reference)}`, sources, signal);
+    return tryEach(what, sources, signal);
   };
   const ask = (route: Route, asking: Asking) => askRoute(http, route, { ...asking, reference });
   const pullRoutes = routes.filter(({ endpoint }) => endpoint.pull);
@@ -105,7 +120,7 @@ export function createRepository(http: HttpClient, routes: Route[], reference: R
           throw failed(source.host, { reason: `answered bytes from ${start} when asked for ${offset}` });
         },
       }));
-      return firstOf(`blob ${digest} of ${repositoryOf(reference)}`, sources, signal);
+      return tryEach(`blob ${digest}`, sources, signal);
     },
   };
 }
@@ -118,7 +133,11 @@ function startOf({ status, headers }: HttpReply, asked: number): number {
 }
 
 /** Asks one after the other. If all fail, those that may answer a little later are asked again. */
-async function firstOf<T>(what: string, sources: readonly Source<T>[], signal: AbortSignal): Promise<T> {
+async function firstOf<T>(
+  what: string,
+  sources: readonly Source<T>[],
+  { signal, left }: { signal: AbortSignal; left: (attempt: Attempt) => void },
+): Promise<T> {
   const failures = new Map<Source<T>, Attempt>();
   for (let round = 0; ; round++) {
     for (const source of sources) {
@@ -131,6 +150,7 @@ async function firstOf<T>(what: string, sources: readonly Source<T>[], signal: A
       } catch (error) {
         if (!(error instanceof AttemptFailed)) throw error;
         failures.set(source, error.attempt);
+        if (source !== sources.at(-1)) left(error.attempt);
       }
     }
     const attempts = [...failures.values()];

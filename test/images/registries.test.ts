@@ -280,7 +280,11 @@ describe.each(containerdVersions)('registries that misbehave, on containerd %s',
       expect(hops).toBeLessThan(50);
       const good = await serve((request, response) => answer(image, request, response));
       setMirrors('lost.invalid', [lost, good]);
+      lines.splice(0);
       expect((await pull(service, 'lost.invalid/app')).id).toBe(image.configDigest);
+      const left = lines.filter((line) => line.includes('registry host left for the next one'));
+      expect(left).toHaveLength(1);
+      expect(left[0]).toContain('over 10 redirects');
     });
 
     test('a registry on an IPv6 host is one like any other', async () => {
