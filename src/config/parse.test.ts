@@ -40,6 +40,9 @@ cgroup_driver = "systemd"
 max_log_line_bytes = 4_096
 exec_drain_ms = 0
 default_ulimits = ["nofile=1024:4096", "core=0", "MEMLOCK=unlimited"]
+tolerate_missing_hugetlb = false
+enable_unprivileged_ports = false
+enable_unprivileged_icmp = false
 cdi_spec_dirs = ["/run/cdi"]
 device_ownership_from_security_context = true
 selinux = "off"
@@ -144,6 +147,9 @@ Level = 3
       { type: 'RLIMIT_CORE', soft: 0, hard: 0 },
       { type: 'RLIMIT_MEMLOCK', soft: 2 ** 64, hard: 2 ** 64 },
     ],
+    tolerateMissingHugetlb: false,
+    enableUnprivilegedPorts: false,
+    enableUnprivilegedIcmp: false,
     cdiSpecDirs: ['/run/cdi'],
     deviceOwnershipFromSecurityContext: true,
     selinux: 'off',

@@ -22,6 +22,12 @@ export interface Config {
   execDrainMs: number;
   /** Limits of processes where a base spec has none. */
   defaultUlimits: Ulimit[];
+  /** Whether limits of huge pages that this machine cannot limit are left out, and not refused. */
+  tolerateMissingHugetlb: boolean;
+  /** Whether a pod with a network of its own may use ports below 1024 without a capability. */
+  enableUnprivilegedPorts: boolean;
+  /** Whether everybody in it may send pings. */
+  enableUnprivilegedIcmp: boolean;
   /** Directories of CDI device files; later ones win. */
   cdiSpecDirs: string[];
   /** Whether the devices of a container belong to the user that it runs as. */
@@ -205,6 +211,9 @@ export function defaultConfig(): Config {
     maxLogLineBytes: 16_384,
     execDrainMs: 2_000,
     defaultUlimits: [],
+    tolerateMissingHugetlb: true,
+    enableUnprivilegedPorts: true,
+    enableUnprivilegedIcmp: true,
     cdiSpecDirs: ['/etc/cdi', '/var/run/cdi'],
     deviceOwnershipFromSecurityContext: false,
     selinux: 'auto',

@@ -86,6 +86,15 @@ export const topFields: Fields<TopLevel> = {
   defaultUlimits: ulimitList(
     'Resource limits of the processes of containers (getrlimit(2)), one value for both or SOFT:HARD. A limit that is not listed is that of containerd; one in the base spec of a runtime handler comes first.',
   ),
+  tolerateMissingHugetlb: flag(
+    'Whether a limit for huge pages that this machine cannot limit (no such size, no hugetlb controller) is left out. Off: such a container is refused.',
+  ),
+  enableUnprivilegedPorts: flag(
+    'Whether programs may listen on ports below 1024 without CAP_NET_BIND_SERVICE in pods with a network of their own (sysctl net.ipv4.ip_unprivileged_port_start).',
+  ),
+  enableUnprivilegedIcmp: flag(
+    'Whether programs may send pings without CAP_NET_RAW in such pods (sysctl net.ipv4.ping_group_range).',
+  ),
   cdiSpecDirs: textList(
     'Directories of CDI device files, .json or .yaml; of two files with the same device that of the later directory counts. Empty: no CDI devices.',
     { expects: 'a list of absolute paths', pattern: /^\// },

@@ -18,6 +18,7 @@ const host: HostFacts = {
   kernelRelease: '6.1.0',
   arch: 'x64',
   swap: false,
+  rdt: false,
   kernel: { mountAttributes: true, userNamespaces: true },
   hostname: 'node',
 };

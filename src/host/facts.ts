@@ -34,6 +34,7 @@ export async function readHostFacts(): Promise<HostFacts> {
     seccomp: await exists('/proc/sys/kernel/seccomp/actions_avail'),
     kernelRelease: release(),
     arch: process.arch,
+    rdt: mounts.some(({ fsType }) => fsType === 'resctrl'),
     swap: await countsSwap(cgroup, mounts),
     hostname: hostname(),
     kernel: { mountAttributes: hasMountAttributes(), userNamespaces: await hasUserNamespaces() },

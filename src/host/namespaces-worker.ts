@@ -141,10 +141,11 @@ function bindOwn(kind: Kind, path: string): void {
 }
 
 /** /proc/sys shows the namespaces of the thread that opens a file there: hence from this thread. */
-function writeSysctl({ key, path, value }: Sysctl): void {
+function writeSysctl({ key, path, value, optional }: Sysctl): void {
   try {
     writeFileSync(path, value, { flag: 'r+' });
   } catch (error) {
+    if (optional && isErrno(error, 'ENOENT')) return;
     const step = `set sysctl ${key} to "${value}"`;
     // The pod asked for one that this kernel does not have: that is not "no such pod".
     throw isErrno(error, 'ENOENT') ? during(step, error, 'invalid_argument') : hostFault(step, error);

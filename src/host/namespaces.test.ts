@@ -179,3 +179,21 @@ asRoot('traffic is read in many namespaces at once, and the thread comes home', 
   expect(await thread.netDev([first])).toEqual([null]);
   await Promise.all(requests.map(({ dir }) => thread.unpin(dir)));
 });
+
+asRoot(
+  'defaults are set where the pod asks for nothing else, and one that the kernel lacks is passed over',
+  async () => {
+    const pin = request({
+      sysctls: { 'net.ipv4.ip_unprivileged_port_start': '80' },
+      defaultSysctls: {
+        'net.ipv4.ip_unprivileged_port_start': '0',
+        'net.ipv4.ping_group_range': '0 2147483647',
+        'net.ipv4.no_such_thing': '1',
+      },
+    });
+    await thread.pin(pin);
+    const show = 'cd /proc/sys/net/ipv4; cat ip_unprivileged_port_start ping_group_range';
+    expect(await inside(pin.dir, show)).toBe('80\n0\t2147483647');
+    await thread.unpin(pin.dir);
+  },
+);

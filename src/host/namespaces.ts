@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { Fault } from '../lib/fault.ts';
 import { span } from '../lib/trace.ts';
 import type { NamespaceCalls, PinOrder } from './namespaces-worker.ts';
-import { planSysctls } from './sysctls.ts';
+import { planDefaults, planSysctls } from './sysctls.ts';
 import { WorkerCalls } from './worker-calls.ts';
 
 /** HOST_NAME_MAX of Linux, in bytes. */
@@ -17,6 +17,8 @@ export interface PinRequest {
   uts: boolean;
   hostname: string;
   sysctls: Record<string, string>;
+  /** Set where neither `sysctls` has them nor the host's namespace is used, and where the kernel has them. */
+  defaultSysctls?: Record<string, string>;
 }
 
 /** Makes namespaces that no process holds: they live as long as their pins, through our restarts. */
@@ -81,7 +83,8 @@ export async function startNamespaceThread(log: Logger): Promise<NamespaceThread
 }
 
 /** What the thread has to do, or a Fault for what it must not. */
-function orderFor({ dir, network, ipc, uts, hostname, sysctls }: PinRequest): PinOrder {
+function orderFor(request: PinRequest): PinOrder {
+  const { dir, network, ipc, uts, hostname } = request;
   if (uts && Buffer.byteLength(hostname) > MAX_HOSTNAME) {
     throw new Fault('invalid_argument', `host name ${hostname} is longer than ${MAX_HOSTNAME} bytes`);
   }
@@ -90,10 +93,12 @@ function orderFor({ dir, network, ipc, uts, hostname, sysctls }: PinRequest): Pi
     ['ipc', ipc],
     ['uts', uts],
   ];
+  const own = { network, ipc, uts };
+  const asked = planSysctls(request.sysctls, own);
   return {
     dir,
     kinds: wanted.filter(([, isWanted]) => isWanted).map(([kind]) => kind),
     hostname,
-    sysctls: planSysctls(sysctls, { network, ipc, uts }),
+    sysctls: [...planDefaults(request.defaultSysctls ?? {}, own, asked), ...asked],
   };
 }

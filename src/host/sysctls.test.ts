@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { planSysctls } from './sysctls.ts';
+import { planDefaults, planSysctls } from './sysctls.ts';
 
 const all = { network: true, ipc: true, uts: true };
 
@@ -13,7 +13,7 @@ test.each([
   ['fs.mqueue.msg_max', '/proc/sys/fs/mqueue/msg_max'],
   ['kernel.domainname', '/proc/sys/kernel/domainname'],
 ])('%s is written to %s', (key, path) => {
-  expect(planSysctls({ [key]: '1' }, all)).toEqual([{ key, path, value: '1' }]);
+  expect(planSysctls({ [key]: '1' }, all)).toEqual([{ key, path, value: '1', optional: false }]);
 });
 
 test.each([
@@ -29,4 +29,21 @@ test.each([
   expect(() => planSysctls({ [key]: '1' }, own)).toThrow(
     expect.objectContaining({ code: 'invalid_argument', message: `sysctl ${key} ${reason}` }),
   );
+});
+
+const DEFAULTS = { 'net.ipv4.ping_group_range': '0 1', 'kernel.shmall': '2' };
+
+test.each([
+  ['all, where nothing is asked', all, {}, ['net.ipv4.ping_group_range', 'kernel.shmall']],
+  ["none of a namespace that is the host's", { ...all, network: false }, {}, ['kernel.shmall']],
+  [
+    'not what the pod sets itself, however spelled',
+    all,
+    { 'net/ipv4/ping_group_range': '3 4' },
+    ['kernel.shmall'],
+  ],
+])('defaults: %s', (_, own, asked, expected) => {
+  const planned = planDefaults(DEFAULTS, own, planSysctls(asked, all));
+  expect(planned.map(({ key }) => key)).toEqual(expected);
+  expect(planned.every(({ optional }) => optional)).toBe(true);
 });

@@ -5,6 +5,8 @@ export interface Sysctl {
   key: string;
   path: string;
   value: string;
+  /** A kernel without it is none the worse. */
+  optional: boolean;
 }
 
 /** The namespaces that a pod does not share with the host, and whose sysctls it may so set. */
@@ -35,7 +37,7 @@ export function planSysctls(sysctls: Record<string, string>, own: OwnNamespaces)
     const kind = namespaceOf(name);
     if (kind === null) throw new Fault('invalid_argument', `sysctl ${key} is not namespaced`);
     if (!own[kind]) throw new Fault('invalid_argument', `sysctl ${key} needs its own ${kind} namespace`);
-    return { key, path: `/proc/sys/${name}`, value };
+    return { key, path: `/proc/sys/${name}`, value, optional: false };
   });
 }
 
@@ -55,4 +57,22 @@ function namespaceOf(name: string): keyof OwnNamespaces | null {
   if (name.startsWith('net/')) return 'network';
   if (name.startsWith('fs/mqueue/') || IPC_KEYS.has(name)) return 'ipc';
   return name === 'kernel/domainname' ? 'uts' : null;
+}
+
+/**
+ * Those that a pod has without asking: what `defaults` names, as far as its namespaces are its own and it does
+ * not set them itself.
+ */
+export function planDefaults(
+  defaults: Record<string, string>,
+  own: OwnNamespaces,
+  asked: readonly Sysctl[],
+): Sysctl[] {
+  return Object.entries(defaults).flatMap(([key, value]) => {
+    const name = sysctlName(key);
+    const kind = namespaceOf(name);
+    const path = `/proc/sys/${name}`;
+    const wanted = kind !== null && own[kind] && asked.every((sysctl) => sysctl.path !== path);
+    return wanted ? [{ key, path, value, optional: true }] : [];
+  });
 }

@@ -57,6 +57,8 @@ export interface HostFacts {
   arch: string;
   /** Whether the kernel can account and limit swap per cgroup. */
   swap: boolean;
+  /** Whether resctrl is mounted, by which classes of cache and memory bandwidth are given. */
+  rdt: boolean;
   hostname: string;
   kernel: KernelAbilities;
 }

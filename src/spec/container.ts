@@ -23,6 +23,7 @@ import {
   withTerminal,
   withUser,
 } from './process.ts';
+import { withResourceClasses } from './resource-classes.ts';
 import { withOomScoreAdj, withResources } from './resources.ts';
 import { withRlimits } from './rlimits.ts';
 import { withSeccomp } from './seccomp/option.ts';
@@ -81,9 +82,10 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
     }),
 
     withCgroupsPath(input.cgroupsPath),
-    withResources(resources, facts),
+    withResources(resources, { ...facts, ...input.settings }),
+    withResourceClasses({ config, sandbox }, facts),
     withOomScoreAdj(Number(resources?.oomScoreAdj ?? 0), facts),
-    withRlimits(input.rlimits),
+    withRlimits(input.settings.defaultUlimits),
     withAnnotations(passed(sandbox.annotations, handler.podAnnotations)),
     withAnnotations(passed(config.annotations, handler.containerAnnotations)),
     withAnnotations(

@@ -39,6 +39,13 @@ export interface HandlerRules {
   containerAnnotations: readonly string[];
 }
 
+/** What the operator decided for all containers; see the settings. */
+export interface SpecSettings {
+  /** For what the base spec leaves open. */
+  defaultUlimits: readonly OciRlimit[];
+  tolerateMissingHugetlb: boolean;
+}
+
 /** Who owns the nodes of the config's devices; null leaves the owner that the machine has. */
 export interface DeviceOwner {
   uid: number | null;
@@ -79,8 +86,7 @@ export interface ContainerSpecInput {
   handler: HandlerRules;
   /** What the spec starts from. */
   base: OciSpec;
-  /** For what the base spec leaves open. */
-  rlimits: OciRlimit[];
+  settings: SpecSettings;
   devices: FoundDevice[];
   deviceOwner: DeviceOwner;
   /** What its CDI devices change, and what is at the host path of each of their nodes. */

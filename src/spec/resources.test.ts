@@ -1,8 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { buildSpec, EMPTY_SPEC } from './build.ts';
-import { criResources, hostFacts } from './fixtures.ts';
+import { criResources, hostFacts as hostFactsOf } from './fixtures.ts';
 import type { OciResources, OciSpec } from './oci.ts';
 import { applyResources, ociResources, withOomScoreAdj } from './resources.ts';
+
+const hostFacts = (over: Parameters<typeof hostFactsOf>[0] = {}, tolerateMissingHugetlb = true) => ({
+  ...hostFactsOf(over),
+  tolerateMissingHugetlb,
+});
 
 type Cri = Parameters<typeof criResources>[0];
 
@@ -40,6 +45,19 @@ describe('ociResources', () => {
     const cri = criResources({ memoryLimitInBytes: '4096', memorySwapLimitInBytes: '8192' });
     expect(ociResources(cri, hostFacts({ swap: false }))).toEqual({ memory: { limit: 4096 } });
   });
+
+  test.each([
+    ['a limit', '5', /huge pages of 1GB: this machine cannot limit them/],
+    ['none', '0', null],
+  ])(
+    'huge pages that cannot be limited, asked for with %s, where they are not tolerated',
+    (_, limit, message) => {
+      const cri = criResources({ hugepageLimits: [{ pageSize: '1GB', limit }] });
+      const call = () => ociResources(cri, hostFacts({}, false));
+      if (message === null) expect(call()).toEqual({});
+      else expect(call).toThrow(message);
+    },
+  );
 
   test('no resources at all', () => {
     expect(ociResources(null, hostFacts())).toEqual({});

@@ -2,16 +2,19 @@ import type { LinuxContainerResources__Output } from '../gen/runtime/v1/LinuxCon
 import { Fault } from '../lib/fault.ts';
 import type { HostFacts } from '../lib/host-facts.ts';
 import type { SpecOption } from './build.ts';
+import type { SpecSettings } from './input.ts';
 import type { OciResources, OciSpec } from './oci.ts';
 
 type Cpu = NonNullable<OciResources['cpu']>;
 type Memory = NonNullable<OciResources['memory']>;
 type Hugepages = NonNullable<OciResources['hugepageLimits']>;
-type Abilities = Pick<HostFacts, 'cgroup' | 'hugepageSizes' | 'swap'>;
+type Abilities = Pick<HostFacts, 'cgroup' | 'hugepageSizes' | 'swap'> &
+  Pick<SpecSettings, 'tolerateMissingHugetlb'>;
 
 /**
  * The limits that the config sets. The CRI says "not set" with a zero or an empty string, so those write nothing.
- * Throws `failed_precondition` for cgroup v2 files on a machine with v1.
+ * Throws `failed_precondition` for cgroup v2 files on a machine with v1, and where asked to also for huge pages
+ * that the machine cannot limit.
  */
 export function ociResources(cri: LinuxContainerResources__Output | null, facts: Abilities): OciResources {
   return changed({}, cri, facts);
@@ -64,7 +67,7 @@ function changed(
   const next = { ...old };
   const cpu = cpuOf(old.cpu ?? {}, cri);
   const memory = memoryOf(old.memory ?? {}, cri, facts.swap);
-  const hugepageLimits = hugepagesOf(old.hugepageLimits ?? [], cri, facts.hugepageSizes);
+  const hugepageLimits = hugepagesOf(old.hugepageLimits ?? [], cri, facts);
   const unified = { ...old.unified, ...cri.unified };
   if (Object.keys(cpu).length > 0) next.cpu = cpu;
   if (Object.keys(memory).length > 0) next.memory = memory;
@@ -98,15 +101,18 @@ function memoryOf(old: Memory, cri: LinuxContainerResources__Output, swap: boole
   return memory;
 }
 
-/** Here a zero is a limit. The kubelet names every size it knows; those the kernel lacks cannot be written. */
+/** Here a zero is a limit. The kubelet names every size it knows; those the machine cannot limit are not written. */
 function hugepagesOf(
   old: Hugepages,
   cri: LinuxContainerResources__Output,
-  sizes: readonly string[],
+  { hugepageSizes, tolerateMissingHugetlb }: Abilities,
 ): Hugepages {
   const bySize = new Map(old.map((entry) => [entry.pageSize, entry]));
   for (const { pageSize, limit } of cri.hugepageLimits) {
-    if (sizes.includes(pageSize)) bySize.set(pageSize, { pageSize, limit: Number(limit) });
+    if (hugepageSizes.includes(pageSize)) bySize.set(pageSize, { pageSize, limit: Number(limit) });
+    else if (isSet(limit) && !tolerateMissingHugetlb) {
+      throw new Fault('failed_precondition', `huge pages of ${pageSize}: this machine cannot limit them`);
+    }
   }
   return [...bySize.values()];
 }

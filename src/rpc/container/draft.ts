@@ -140,7 +140,7 @@ export function draftContainer(
     confinement: machine.confinement,
     handler: runtime,
     base: machine.base,
-    rlimits: needs.config.defaultUlimits,
+    settings: needs.config,
     devices: machine.devices,
     cdi: machine.cdi,
     deviceOwner: deviceOwnerOf(needs, config),

@@ -11,7 +11,7 @@ import type { Container } from '../../store/containers.ts';
 import type { Services } from '../services.ts';
 import { mergeResources } from './merge-resources.ts';
 
-type Needs = Pick<Services, 'containerd' | 'containers' | 'facts' | 'locks' | 'log'>;
+type Needs = Pick<Services, 'config' | 'containerd' | 'containers' | 'facts' | 'locks' | 'log'>;
 
 /**
  * Writes the new limits to the spec, then to the running task; when the task refuses them the spec is
@@ -52,7 +52,7 @@ async function update(
   const object = await containerd.containers.get(id, { signal: call.signal });
   if (!object.spec) throw new Fault('internal', `container "${id}" has no spec in containerd`);
   const before = specFrom(object.spec);
-  const after = applyResources(before, linux, facts);
+  const after = applyResources(before, linux, { ...facts, ...needs.config });
 
   await using work = new Rollback((step, err) =>
     needs.log.error({ err, containerId: id, step }, 'rollback stuck'),

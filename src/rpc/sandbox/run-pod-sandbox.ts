@@ -13,6 +13,7 @@ import { makeSandboxFiles, removeSandboxFiles } from '../../sandbox/files.ts';
 import { ownNamespaces, refuseUnsupported, sharesPids } from '../../sandbox/namespaces.ts';
 import { pauseRoot, startPause } from '../../sandbox/pause.ts';
 import { pinsDir, releaseSandbox } from '../../sandbox/release.ts';
+import { defaultSysctls } from '../../sandbox/sysctls.ts';
 import type { Confinement } from '../../spec/input.ts';
 import { containersOf } from '../../store/containers.ts';
 import type { Sandbox, SandboxRecord } from '../../store/sandboxes.ts';
@@ -149,7 +150,13 @@ async function connectNamespaces(
   const { id, config } = sandbox;
   const own = ownNamespaces(config);
   const dir = pinsDir(needs.paths.sandboxState(id));
-  const request = { dir, ...own, hostname: hostnameOf(needs, config), sysctls: config.linux?.sysctls ?? {} };
+  const request = {
+    dir,
+    ...own,
+    hostname: hostnameOf(needs, config),
+    sysctls: config.linux?.sysctls ?? {},
+    defaultSysctls: defaultSysctls(config, needs.config),
+  };
   await needs.namespaces.pin(request).catch((error: unknown) => {
     throw during('pin namespaces', error);
   });

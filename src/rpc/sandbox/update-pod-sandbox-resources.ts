@@ -51,7 +51,12 @@ async function tellMachine(
   const isRunc = runtimeOptions(runtimeNamed(config, runtimeHandler), cgroupDriver) !== null;
   if (holder !== 'pause' || isRunc) return;
   try {
-    await containerd.tasks.update(id, resourcesAny(ociResources(resources, facts)), {}, { signal });
+    await containerd.tasks.update(
+      id,
+      resourcesAny(ociResources(resources, { ...facts, ...config })),
+      {},
+      { signal },
+    );
   } catch (error) {
     throw during(`set the resources of pod sandbox "${id}"`, innerFault(error));
   }
