@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import pkg from '../package.json' with { type: 'json' };
 import type { Config } from './config/schema.ts';
+import { createExecProcesses } from './container/exec-process.ts';
 import { createSessions } from './container/sessions.ts';
 import { StdinKeeper } from './container/stdin.ts';
 import { ExitWaiters } from './container/waiters.ts';
@@ -86,6 +87,7 @@ export async function createServices(
     network,
     pump: stack.use(await startLogPump(log)),
     stdin: stack.use(new StdinKeeper()),
+    execProcesses: createExecProcesses(containerd.containers),
     locks: new KeyedLock(),
     operations: new Operations(),
     exits: new ExitWaiters(),

@@ -2,8 +2,12 @@ import type { Containerd } from '../containerd/client.ts';
 import type { TypedAny } from '../containerd/typed-any.ts';
 import { during, Fault, innerFault } from '../lib/fault.ts';
 import { buildExecProcess } from '../spec/exec.ts';
+import type { OciProcess } from '../spec/oci.ts';
 import type { Container, ContainerStore } from '../store/containers.ts';
 import { processAny, specFrom } from './oci-any.ts';
+
+/** How many containers' first processes are kept, about a kilobyte each. */
+const MAX_KEPT = 1_000;
 
 /** The container by id, `failed_precondition` when it does not run. */
 export function mustRun(containers: ContainerStore, id: string): Container {
@@ -14,15 +18,46 @@ export function mustRun(containers: ContainerStore, id: string): Container {
   return container;
 }
 
-/** The process that `cmd` becomes in a container: like its first one, but for the command. */
-export async function execProcess(
+/** A command to run in a container. */
+export interface ExecCommand {
+  readonly containerId: string;
+  readonly cmd: string[];
+  readonly tty: boolean;
+}
+
+/** Makes the processes of execs. */
+export interface ExecProcesses {
+  /** The process that a command becomes in a container: like its first one, but for the command. */
+  of(command: ExecCommand, signal: AbortSignal): Promise<TypedAny>;
+}
+
+/**
+ * A container's first process never changes and its id is never used again, so containerd is asked once for
+ * those that are exec'ed into again and again, as probes do.
+ */
+export function createExecProcesses(containers: Pick<Containerd['containers'], 'get'>): ExecProcesses {
+  const kept = new Map<string, OciProcess>();
+  return {
+    async of({ containerId, cmd, tty }, signal) {
+      const first = kept.get(containerId) ?? (await firstProcess(containers, containerId, signal));
+      // The last one used is the last one to go.
+      kept.delete(containerId);
+      kept.set(containerId, first);
+      const [oldest] = kept.keys();
+      if (kept.size > MAX_KEPT && oldest !== undefined) kept.delete(oldest);
+      return processAny(buildExecProcess(first, cmd, tty));
+    },
+  };
+}
+
+async function firstProcess(
   containers: Pick<Containerd['containers'], 'get'>,
-  { containerId, cmd, tty }: { containerId: string; cmd: string[]; tty: boolean },
+  containerId: string,
   signal: AbortSignal,
-): Promise<TypedAny> {
+): Promise<OciProcess> {
   const { spec } = await containers.get(containerId, { signal }).catch((error: unknown) => {
     throw during('read the container from containerd', innerFault(error));
   });
   if (!spec) throw new Fault('internal', `container "${containerId}" has no spec in containerd`);
-  return processAny(buildExecProcess(specFrom(spec), cmd, tty));
+  return specFrom(spec).process;
 }

@@ -13,7 +13,7 @@ import type { RemoteStreams } from '../lib/streams.ts';
 import { MAX_TIMER_MS } from '../lib/time.ts';
 import { terminalSizer } from './resize.ts';
 import type { TaskNeeds } from './task.ts';
-import { makeFifos, taskIo } from './task.ts';
+import { makeFifos, removeFifos, taskIo } from './task.ts';
 
 const SIGKILL = 9;
 
@@ -79,7 +79,7 @@ async function run(
   const dir = needs.paths.execState(containerId, execId);
   const io = taskIo(dir, { stdin: streams.stdin !== null, tty });
 
-  cleanup.onFailure('FIFOs', () => removeTree(dir));
+  cleanup.onFailure('FIFOs', () => removeFifos(dir, io));
   await makeFifos(dir, io);
   const stdout = outputs.use(copyOutput(io.stdout, streams.stdout));
   const stderr = outputs.use(copyOutput(io.stderr, streams.stderr));
@@ -90,10 +90,12 @@ async function run(
     await endProcess(needs, id, late);
   });
   await tasks.exec({ ...id, spec: process, ...io, terminal: tty }, { signal });
+  // Asked before the start, so that the end of a short command is not asked for when it is long over.
+  using wait = waitInTime(tasks, order, signal);
   await tasks.start(containerId, execId, { signal });
   if (tty) streams.onResize(terminalSizer({ tasks, log: needs.log }, id));
   using _input = feed(needs, order, { source: streams.stdin, path: io.stdin });
-  const { exitStatus } = await waitInTime(tasks, order, signal);
+  const { exitStatus } = await wait.ended;
   // A child that kept the output open must not hold the answer.
   await outputDone([stdout, stderr], drainMs, signal);
   return exitStatus;
@@ -105,24 +107,28 @@ export async function endExec(needs: ExecNeeds, exec: ExecId, signal: AbortSigna
   await removeTree(needs.paths.execState(exec.containerId, exec.execId));
 }
 
-async function waitInTime(
+/** Waits for the end of a process that need not have started yet, until it is disposed. */
+function waitInTime(
   tasks: Pick<Tasks, 'wait'>,
   { containerId, execId, timeoutMs }: ExecOrder,
   signal: AbortSignal,
-): Promise<TaskExit> {
-  const limit =
-    timeoutMs > 0
-      ? AbortSignal.any([signal, AbortSignal.timeout(Math.min(timeoutMs, MAX_TIMER_MS))])
-      : signal;
-  try {
-    return await tasks.wait(containerId, execId, { signal: limit });
-  } catch (error) {
-    if (signal.aborted || !limit.aborted) throw during('wait for the command', error);
-    const seconds = timeoutMs / 1000;
-    throw new Fault('deadline_exceeded', `command did not end within ${seconds} s and was killed`, {
-      cause: error,
-    });
-  }
+): Disposable & { readonly ended: Promise<TaskExit> } {
+  const over = new AbortController();
+  const late = timeoutMs > 0 ? AbortSignal.timeout(Math.min(timeoutMs, MAX_TIMER_MS)) : over.signal;
+  const wait = async () => {
+    try {
+      return await tasks.wait(containerId, execId, { signal: AbortSignal.any([signal, over.signal, late]) });
+    } catch (error) {
+      if (signal.aborted || !late.aborted) throw during('wait for the command', error);
+      const seconds = timeoutMs / 1000;
+      throw new Fault('deadline_exceeded', `command did not end within ${seconds} s and was killed`, {
+        cause: error,
+      });
+    }
+  };
+  const ended = wait();
+  ended.catch(() => {}); // when it could not be started nobody asks
+  return { ended, [Symbol.dispose]: () => over.abort() };
 }
 
 /** Gives the client's input to the process, until either ends or this is disposed. */

@@ -1,4 +1,3 @@
-import type { Containerd } from '../containerd/client.ts';
 import { dial } from '../host/dial.ts';
 import type { NamespaceThread } from '../host/namespaces.ts';
 import { during, Fault, innerFault } from '../lib/fault.ts';
@@ -11,14 +10,15 @@ import type { SandboxStore } from '../store/sandboxes.ts';
 import { usesHostNetwork } from '../store/sandboxes.ts';
 import type { AttachNeeds } from './attach-session.ts';
 import { runAttach } from './attach-session.ts';
-import { execProcess, mustRun } from './exec-process.ts';
+import type { ExecProcesses } from './exec-process.ts';
+import { mustRun } from './exec-process.ts';
 import type { ExecNeeds } from './exec-session.ts';
 import { runSession } from './exec-session.ts';
 
 export type SessionNeeds = ExecNeeds &
   AttachNeeds & {
-    readonly containerd: Pick<Containerd, 'tasks' | 'containers'>;
     readonly containers: ContainerStore;
+    readonly execProcesses: ExecProcesses;
     readonly sandboxes: SandboxStore;
     readonly namespaces: Pick<NamespaceThread, 'openSocket'>;
     readonly config: { readonly execDrainMs: number };
@@ -67,7 +67,7 @@ async function exec(
   const { cmd, tty } = wish;
   const { execDrainMs: drainMs } = needs.config;
   try {
-    const process = await execProcess(needs.containerd.containers, { containerId, cmd, tty }, signal);
+    const process = await needs.execProcesses.of({ containerId, cmd, tty }, signal);
     const order = { containerId, execId: newId(), process, tty, timeoutMs: 0, drainMs };
     return await runSession(needs, { order, streams }, signal);
   } catch (error) {

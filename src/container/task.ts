@@ -2,9 +2,10 @@ import type { Logger } from 'pino';
 import type { Containerd } from '../containerd/client.ts';
 import type { TypedAny } from '../containerd/typed-any.ts';
 import { oomKills } from '../host/cgroup.ts';
-import { makeFifo } from '../host/fifo.ts';
-import { ensureDir, removeTree } from '../host/files.ts';
+import { makeFifo, removeFifo } from '../host/fifo.ts';
+import { ensureDir, removeEmptyDir, removeTree } from '../host/files.ts';
 import type { LogPump } from '../io/log-pump.ts';
+import { allSettled } from '../lib/all-settled.ts';
 import { during, isCode } from '../lib/fault.ts';
 import type { KeyedLock } from '../lib/keyed-lock.ts';
 import { Rollback } from '../lib/rollback.ts';
@@ -54,6 +55,12 @@ export async function makeFifos(dir: string, io: TaskIo): Promise<void> {
   for (const path of [io.stdin, io.stdout, io.stderr]) if (path !== '') makeFifo(path);
 }
 
+/** Takes away what `makeFifos` made, and nothing else. Already gone is done. */
+export async function removeFifos(dir: string, io: TaskIo): Promise<void> {
+  for (const path of [io.stdin, io.stdout, io.stderr]) if (path !== '') removeFifo(path);
+  await removeEmptyDir(dir);
+}
+
 /** Opens our ends of a container's FIFOs: the log's, and the one that keeps its stdin from ending. */
 export async function openIo(
   needs: Pick<TaskNeeds, 'paths' | 'pump' | 'stdin'>,
@@ -89,11 +96,13 @@ export async function startTask(
   stage('open log and FIFOs');
   work.onFailure('io', () => closeIo(needs, id));
   await makeFifos(needs.paths.containerState(id), taskIo(needs.paths.containerState(id), config));
-  const io = await openIo(needs, container, options.maxLineBytes);
+  const [rootfs, io] = await allSettled([
+    containerd.snapshots.mounts(snapshotter, id, { signal }),
+    openIo(needs, container, options.maxLineBytes),
+  ]);
 
   stage('create task');
   work.onFailure('task', (late) => killAndDelete(needs, id, late));
-  const rootfs = await containerd.snapshots.mounts(snapshotter, id, { signal });
   await containerd.tasks.create(
     { containerId: id, rootfs, ...io, terminal: config.tty, options: options.runtime },
     { signal },

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, unlinkSync } from 'node:fs';
 
 import { Fault, isCode } from '../lib/fault.ts';
 import { hostFault, isErrno } from './errno.ts';
@@ -17,6 +17,15 @@ export function makeFifo(path: string): void {
   } catch (error) {
     if (isErrno(error, 'EEXIST') && lstatSync(path).isFIFO()) return;
     throw hostFault('make FIFO', error);
+  }
+}
+
+/** Already gone is done. */
+export function removeFifo(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw hostFault(`remove ${path}`, error);
   }
 }
 

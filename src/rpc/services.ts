@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/schema.ts';
+import type { ExecProcesses } from '../container/exec-process.ts';
 import type { StdinKeeper } from '../container/stdin.ts';
 import type { ExitWaiters } from '../container/waiters.ts';
 import type { Containerd } from '../containerd/client.ts';
@@ -52,6 +53,7 @@ export interface Services {
   readonly network: Network;
   readonly pump: LogPump;
   readonly stdin: StdinKeeper;
+  readonly execProcesses: ExecProcesses;
   /** Keys `sandbox/<id>` and `container/<id>`; a container's life shares its sandbox's. */
   readonly locks: KeyedLock;
   readonly operations: Operations;

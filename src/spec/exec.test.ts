@@ -8,7 +8,7 @@ test('an exec is as its container, but for its words', () => {
     containerInput({ user: { uid: 7, gid: 8, additionalGids: [8], home: '/h' }, config: containerConfig() }),
   );
   spec.process.rlimits = [{ type: 'RLIMIT_NOFILE', soft: 1, hard: 2 }];
-  expect(buildExecProcess(spec, ['ls', '/'], false)).toEqual({ ...spec.process, args: ['ls', '/'] });
+  expect(buildExecProcess(spec.process, ['ls', '/'], false)).toEqual({ ...spec.process, args: ['ls', '/'] });
 });
 
 test.each<[string, containerTty: boolean, execTty: boolean, env: string[], added: string[]]>([
@@ -18,7 +18,7 @@ test.each<[string, containerTty: boolean, execTty: boolean, env: string[], added
 ])('%s', (_, containerTty, execTty, had, added) => {
   const spec = buildContainerSpec(containerInput({ config: containerConfig({ tty: containerTty }) }));
   const before = structuredClone(spec);
-  const made = buildExecProcess(spec, ['sh'], execTty);
+  const made = buildExecProcess(spec.process, ['sh'], execTty);
   expect(made.terminal).toBe(execTty);
   expect(spec.process.env).toEqual(expect.arrayContaining(had));
   expect(made.env).toEqual([...spec.process.env, ...added]);
@@ -27,7 +27,7 @@ test.each<[string, containerTty: boolean, execTty: boolean, env: string[], added
 
 test('an exec of nothing is refused', () => {
   const spec = buildContainerSpec(containerInput());
-  expect(() => buildExecProcess(spec, [], false)).toThrow(
+  expect(() => buildExecProcess(spec.process, [], false)).toThrow(
     expect.objectContaining({ code: 'invalid_argument' }),
   );
 });

@@ -390,7 +390,7 @@ function* pieces(data: Buffer): Generator<Buffer> {
   for (let at = 0; at < data.length; at += 65_536) yield data.subarray(at, at + 65_536);
 }
 
-/** What of ours is open in this process, threads included: FIFOs, pipes and sockets. */
+/** What of ours is open in this process, threads included: FIFOs, pipes and sockets. The cgroups are the stats' own. */
 function held(): string[] {
   return readdirSync('/proc/self/fd')
     .map((fd) => {
@@ -400,6 +400,6 @@ function held(): string[] {
         return ''; // the descriptor of the listing itself
       }
     })
-    .filter((target) => target !== '' && !target.startsWith('/proc/'))
+    .filter((target) => target !== '' && !/^\/(proc|sys)\//.test(target))
     .sort();
 }

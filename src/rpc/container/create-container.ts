@@ -3,12 +3,13 @@ import { specAny } from '../../container/oci-any.ts';
 import type { RemoveNeeds } from '../../container/remove.ts';
 import { removeContainer } from '../../container/remove.ts';
 import { makeVolumes, releaseVolumes, removeViews, viewLabels } from '../../container/volumes.ts';
+import type { Mount } from '../../containerd/mount.ts';
 import type { ContainerConfig__Output as ContainerConfig } from '../../gen/runtime/v1/ContainerConfig.ts';
 import type { CreateContainerRequest__Output as Request } from '../../gen/runtime/v1/CreateContainerRequest.ts';
 import type { CreateContainerResponse as Response } from '../../gen/runtime/v1/CreateContainerResponse.ts';
 import type { Image } from '../../image/image.ts';
 import type { Call } from '../../lib/call.ts';
-import { during, Fault, innerFault } from '../../lib/fault.ts';
+import { during, Fault, innerFault, isCode } from '../../lib/fault.ts';
 import { newId } from '../../lib/id.ts';
 import { encodeJson } from '../../lib/json.ts';
 import { Rollback } from '../../lib/rollback.ts';
@@ -126,16 +127,11 @@ async function create(needs: Needs, order: Order, { signal, stage }: Operation):
   work.onFailure('status', () => containers.forget(id));
   await containers.saveStatus(id, NEW_STATUS);
 
-  stage('unpack image');
-  await needs.images.ensureUnpacked(image, snapshotter, signal);
-
   stage('prepare snapshot');
   work.onFailure('snapshot', (late) => containerd.snapshots.remove(snapshotter, id, { signal: late, lease }));
-  const rootfs = await containerd.snapshots
-    .prepare(snapshotter, id, image.chainId, {}, { signal, lease })
-    .catch((error: unknown) => {
-      throw during(`prepare snapshot of image ${image.id}`, innerFault(error));
-    });
+  const rootfs = await prepareRootfs(needs, { id, image, snapshotter }, signal).catch((error: unknown) => {
+    throw during(`prepare snapshot of image ${image.id}`, innerFault(error));
+  });
 
   stage('look at mounts, users and security profiles');
   const machine = await gatherMachine(needs, { config, rootfs, sandbox, runtime });
@@ -180,4 +176,21 @@ async function create(needs: Needs, order: Order, { signal, stage }: Operation):
   containers.put({ ...record, ...status });
   work.commit();
   return id;
+}
+
+/** The container's own snapshot on top of its image, which is unpacked first where nobody has. */
+async function prepareRootfs(
+  { containerd, images, lease }: Needs,
+  { id, image, snapshotter }: { id: string; image: Image; snapshotter: string },
+  signal: AbortSignal,
+): Promise<Mount[]> {
+  const prepare = () => containerd.snapshots.prepare(snapshotter, id, image.chainId, {}, { signal, lease });
+  try {
+    return await prepare();
+  } catch (error) {
+    // Rarely so: another tool pulled it, or it was pulled for another runtime handler.
+    if (!isCode(error, 'not_found')) throw error;
+    await images.ensureUnpacked(image, snapshotter, signal);
+    return await prepare();
+  }
 }

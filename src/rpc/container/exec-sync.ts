@@ -1,5 +1,5 @@
 import { runExec } from '../../container/exec.ts';
-import { execProcess, mustRun } from '../../container/exec-process.ts';
+import { mustRun } from '../../container/exec-process.ts';
 import type { ExecSyncRequest__Output as Request } from '../../gen/runtime/v1/ExecSyncRequest.ts';
 import type { ExecSyncResponse as Response } from '../../gen/runtime/v1/ExecSyncResponse.ts';
 import type { Call } from '../../lib/call.ts';
@@ -8,7 +8,7 @@ import { newId } from '../../lib/id.ts';
 import type { Services } from '../services.ts';
 import { cutToFit, OUTPUT_LIMIT } from './exec-output.ts';
 
-type Needs = Pick<Services, 'config' | 'containerd' | 'containers' | 'log' | 'paths'>;
+type Needs = Pick<Services, 'config' | 'containerd' | 'containers' | 'execProcesses' | 'log' | 'paths'>;
 
 /** The time-out is in seconds; zero waits as long as the caller does. */
 export async function execSync(needs: Needs, request: Request, { signal }: Call): Promise<Response> {
@@ -18,7 +18,7 @@ export async function execSync(needs: Needs, request: Request, { signal }: Call)
     const order = {
       containerId,
       execId: newId(),
-      process: await execProcess(needs.containerd.containers, wish, signal),
+      process: await needs.execProcesses.of(wish, signal),
       timeoutMs: Number(request.timeout) * 1000,
       drainMs: needs.config.execDrainMs,
       limitBytes: OUTPUT_LIMIT,
