@@ -1,8 +1,14 @@
-import type { Client, ClientReadableStream, CallOptions as GrpcOptions, ServiceError } from '@grpc/grpc-js';
+import type {
+  Client,
+  ClientReadableStream,
+  CallOptions as GrpcOptions,
+  ServiceError,
+  StatusObject,
+} from '@grpc/grpc-js';
 import { Metadata, status } from '@grpc/grpc-js';
 import type { FaultCode } from '../lib/fault.ts';
 import { codeOf, Fault, messageOf } from '../lib/fault.ts';
-import { span } from '../lib/trace.ts';
+import { currentSpan, span } from '../lib/trace.ts';
 
 /** What may be asked of any single call. */
 export interface CallOptions {
@@ -83,7 +89,15 @@ export function callServerStream<Req, Res>(
     metadataFor(to, options),
     grpcOptions(options),
   );
+  const ended = beginStream(method.path);
+  call.once('status', (told: StatusObject) => ended(told.code === status.OK ? null : statusFault(to, told)));
   return responsesOf(to, call, options.signal);
+}
+
+/** Begins a stage for a call that streams. The answer is to be told how the call ended, null for well. */
+export function beginStream(path: string): (failure: Fault | null) => void {
+  const own = currentSpan()?.begin('containerd', shortName(path));
+  return (failure) => (failure === null ? own?.finish() : own?.fail(failure));
 }
 
 /** Iterates over the responses once. Whoever leaves the loop early cancels the call. */

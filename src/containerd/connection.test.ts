@@ -13,6 +13,7 @@ import type {
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
+import { Tracer } from '../lib/trace.ts';
 import type { Connection } from './connection.ts';
 import { connect } from './connection.ts';
 import { createContainers } from './containers.ts';
@@ -198,6 +199,30 @@ describe('server stream', () => {
     })();
     await expect(attempt).rejects.toMatchObject({ code: expect.stringMatching(/unavailable|cancelled/) });
   });
+});
+
+test('every kind of call is a stage of what runs, and says how it ended', async () => {
+  await serve(content, {
+    Info: (_call: ServerUnaryCall<unknown, unknown>, reply: sendUnaryData<unknown>) =>
+      reply({ code: status.NOT_FOUND, details: 'no' }),
+    Read: (call: ServerWritableStream<unknown, unknown>) => call.end(),
+    Write: (call: ServerDuplexStream<unknown, unknown>) => {
+      call.once('data', () => call.emit('error', { code: status.ABORTED, details: 'busy' }));
+    },
+  });
+  const reading = createContent(connection);
+  const { tree, result } = new Tracer().begin({ kind: 'rpc', name: 'Test' }, async () => {
+    await reading.info('d');
+    for await (const _ of reading.read('d')) expect.unreachable();
+    await reading.writer({ ref: 'r', total: 0, expected: '' }).catch(() => {});
+    await expect.poll(() => tree?.root.children?.at(-1)?.end).not.toBeNull();
+  });
+  await result;
+  expect(tree?.root.children).toMatchObject([
+    { kind: 'containerd', name: 'Content.Info', code: 'not_found' },
+    { kind: 'containerd', name: 'Content.Read', code: 'ok' },
+    { kind: 'containerd', name: 'Content.Write', code: 'aborted', error: 'busy' },
+  ]);
 });
 
 describe('duplex', () => {

@@ -5,7 +5,7 @@ import { status } from '@grpc/grpc-js';
 import type { Fault } from '../lib/fault.ts';
 import { messageOf } from '../lib/fault.ts';
 import type { CallOptions, Endpoint, Method } from './calls.ts';
-import { abortFault, metadataFor, onAbort, statusFault } from './calls.ts';
+import { abortFault, beginStream, metadataFor, onAbort, statusFault } from './calls.ts';
 import type { BytesField } from './grpc-frames.ts';
 import { frameOf, messagesIn } from './grpc-frames.ts';
 
@@ -49,11 +49,17 @@ export function callDuplex<Req, Res>(
     te: 'trailers',
     ...metadataFor(to, options).toHttp2Headers(),
   });
+  const ended = beginStream(method.path);
   const cancel = () => session.destroy();
   const unlink = onAbort(signal, cancel);
   session.once('close', unlink);
   keepAlive(session);
   const outcome = outcomeOf(to, session, stream);
+  // Who leaves without having heard of a failure was content with the responses.
+  session.once('close', () => {
+    const left = signal?.aborted ? abortFault(signal) : null;
+    ended(outcome.isKnown() ? outcome.failure() : left);
+  });
 
   const read = async function* (): AsyncGenerator<Res, void, undefined> {
     try {
@@ -84,7 +90,7 @@ function outcomeOf(
   to: Endpoint,
   session: ClientHttp2Session,
   stream: ClientHttp2Stream,
-): { keep(error: unknown): void; failure(): Fault | null } {
+): { keep(error: unknown): void; isKnown(): boolean; failure(): Fault | null } {
   let cause: unknown;
   let answered: IncomingHttpHeaders = {};
   const keep = (error: unknown) => {
@@ -108,7 +114,8 @@ function outcomeOf(
     const details = decodeURIComponent(String(answered['grpc-message'] ?? ''));
     return statusFault(to, { code: Number(answer), details });
   };
-  return { keep, failure };
+  const isKnown = () => cause !== undefined || answered['grpc-status'] !== undefined;
+  return { keep, isKnown, failure };
 }
 
 function keepAlive(session: ClientHttp2Session): void {
