@@ -3,6 +3,7 @@ import type { NamespaceOption__Output as NamespaceOption } from '../gen/runtime/
 import type { PodSandboxConfig__Output as PodSandboxConfig } from '../gen/runtime/v1/PodSandboxConfig.ts';
 import { Fault } from '../lib/fault.ts';
 import type { NamespaceRef } from '../spec/input.ts';
+import { refuseWindows } from '../spec/security.ts';
 
 /** Which namespaces a sandbox has for itself. The others are the machine's. */
 export interface OwnNamespaces {
@@ -28,6 +29,7 @@ export function sharesPids(config: PodSandboxConfig): boolean {
 
 /** Refuses what cannot be held, before anything is done. */
 export function refuseUnsupported(config: PodSandboxConfig): void {
+  refuseWindows(config);
   const options = optionsOf(config.linux?.securityContext);
   if (options?.pid === 'TARGET') {
     throw new Fault('invalid_argument', 'pid namespace mode TARGET is for containers, not for a pod sandbox');

@@ -27,12 +27,13 @@ import { withResourceClasses } from './resource-classes.ts';
 import { withOomScoreAdj, withResources } from './resources.ts';
 import { withRlimits } from './rlimits.ts';
 import { withSeccomp } from './seccomp/option.ts';
-import { refuseMorePrivileges, securityOf } from './security.ts';
+import { refuseMorePrivileges, refuseWindows, securityOf } from './security.ts';
 import { withSelinux } from './selinux.ts';
 
 /** The OCI spec of a container. Throws a Fault that names the part of the config that cannot be had. */
 export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
   const { config, sandbox, image, namespaces, facts, handler } = input;
+  refuseWindows(config);
   refuseMorePrivileges(config, sandbox);
   const security = securityOf(config);
   const { privileged, readonlyRootfs } = security;

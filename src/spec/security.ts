@@ -33,6 +33,11 @@ const UNSAID: Security = {
   apparmorProfile: '',
 };
 
+/** Refuses what only another system could honour. */
+export function refuseWindows({ windows }: { windows: object | null }): void {
+  if (windows) throw new Fault('invalid_argument', 'the config has a windows section, and this is Linux');
+}
+
 /** Refuses a container that wants more than its pod was admitted with. */
 export function refuseMorePrivileges(config: ContainerConfig__Output, pod: PodSandboxConfig__Output): void {
   if (securityOf(config).privileged && pod.linux?.securityContext?.privileged !== true) {

@@ -10,10 +10,9 @@ import { encodeJson } from '../../lib/json.ts';
 import { Rollback } from '../../lib/rollback.ts';
 import { nowNs } from '../../lib/time.ts';
 import { makeSandboxFiles, removeSandboxFiles } from '../../sandbox/files.ts';
-import { ownNamespaces, refuseUnsupported, sharesPids } from '../../sandbox/namespaces.ts';
+import { refuseUnsupported, sharesPids } from '../../sandbox/namespaces.ts';
 import { pauseRoot, startPause } from '../../sandbox/pause.ts';
 import { pinsDir, releaseSandbox } from '../../sandbox/release.ts';
-import { defaultSysctls } from '../../sandbox/sysctls.ts';
 import type { Confinement } from '../../spec/input.ts';
 import { containersOf } from '../../store/containers.ts';
 import type { Sandbox, SandboxRecord } from '../../store/sandboxes.ts';
@@ -24,6 +23,7 @@ import { runtimeOptions } from '../runtime-options.ts';
 import type { Services } from '../services.ts';
 import { attachRequest } from './attach-request.ts';
 import { freshId } from './fresh-id.ts';
+import { hostnameOf, pinRequest } from './pin-request.ts';
 import { removeSandbox } from './remove-sandbox.ts';
 import { sandboxObject } from './sandbox-object.ts';
 import type { StopSandboxNeeds } from './stop-pod-sandbox.ts';
@@ -120,7 +120,7 @@ async function run(
   const [ips] = await allSettled<[string[], void, void]>([
     connectNamespaces(needs, record, { signal, stage }),
     saveRecord(needs, record, { runtime, confinement, signal }),
-    makeSandboxFiles(stateDir, config, hostnameOf(needs, config)),
+    makeSandboxFiles(stateDir, config, hostnameOf(config, needs.facts)),
   ]);
 
   stage('start pause container');
@@ -148,23 +148,18 @@ async function connectNamespaces(
   { signal, stage }: Operation,
 ): Promise<string[]> {
   const { id, config } = sandbox;
-  const own = ownNamespaces(config);
-  const dir = pinsDir(needs.paths.sandboxState(id));
-  const request = {
-    dir,
-    ...own,
-    hostname: hostnameOf(needs, config),
-    sysctls: config.linux?.sysctls ?? {},
-    defaultSysctls: defaultSysctls(config, needs.config),
-  };
+  const request = pinRequest(needs, config, pinsDir(needs.paths.sandboxState(id)));
   await needs.namespaces.pin(request).catch((error: unknown) => {
     throw during('pin namespaces', error);
   });
-  if (!own.network) return [];
+  if (!request.network) return [];
   stage('CNI ADD');
   const { cniConfDir } = runtimeNamed(needs.config, sandbox.runtimeHandler);
   return (
-    await needs.network.attach(attachRequest(sandbox, { netns: `${dir}/net`, confDir: cniConfDir }), signal)
+    await needs.network.attach(
+      attachRequest(sandbox, { netns: `${request.dir}/net`, confDir: cniConfDir }),
+      signal,
+    )
   ).ips;
 }
 
@@ -178,9 +173,4 @@ async function saveRecord(
   } catch (error) {
     throw during('write the record to containerd', error);
   }
-}
-
-/** A pod without a name of its own, and one on the host's network, has the host's. */
-function hostnameOf({ facts }: Pick<Needs, 'facts'>, config: PodSandboxConfig): string {
-  return ownNamespaces(config).uts && config.hostname !== '' ? config.hostname : facts.hostname;
 }
