@@ -14,6 +14,7 @@ import { createNetwork } from './host/cni/network.ts';
 import { readHostFacts } from './host/facts.ts';
 import { ensureDir, exists } from './host/files.ts';
 import { startNamespaceThread } from './host/namespaces.ts';
+import { lockRoot } from './host/root-lock.ts';
 import { startLogPump } from './io/log-pump.ts';
 import { KeyedLock } from './lib/keyed-lock.ts';
 import { Tracer } from './lib/trace.ts';
@@ -56,6 +57,7 @@ export async function createServices(
 ): Promise<Services> {
   const paths = createPaths(config);
   for (const dir of [config.state, config.root]) await ensureDir(dir, 0o711);
+  stack.use(await lockRoot(config.root));
   const containerd = createContainerd(stack.use(connect({ ...config.containerd, log })));
   const systemd =
     config.cgroupDriver === 'auto' ? await exists(SYSTEMD_RUNS) : config.cgroupDriver === 'systemd';

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseCommand } from './cli/command.ts';
+import { runDoctor } from './cli/doctor-command.ts';
 import type { ImageCommand } from './cli/image-commands.ts';
 import { runImageCommand } from './cli/image-commands.ts';
 import { imageStreams, withDockerLogin } from './cli/image-streams.ts';
@@ -38,6 +39,9 @@ switch (command.kind) {
   case 'trace':
     await showTrace(command);
     break;
+  case 'doctor':
+    await seeTheDoctor(command);
+    process.exit();
   case 'pull':
   case 'import':
   case 'export':
@@ -90,6 +94,18 @@ async function serve(config: Config): Promise<void> {
   services.containerEvents[Symbol.dispose]();
   // Work whose caller has left is waited for too; what is cut off is rolled back at the next start.
   await Promise.all([server.drain(DRAIN_MS), Promise.race([services.operations.idle(), sleep(DRAIN_MS)])]);
+}
+
+/** Says what is left behind and what is missing, and cleans when asked to. */
+async function seeTheDoctor(wish: Parameters<typeof runDoctor>[0]): Promise<void> {
+  try {
+    const { text, exitCode } = await runDoctor(wish);
+    process.stdout.write(text);
+    process.exitCode = exitCode;
+  } catch (error) {
+    process.stderr.write(`cristal: ${messageOf(error)}\n`);
+    process.exitCode = 1;
+  }
 }
 
 /** Prints what the running daemon says of its calls. */

@@ -10,7 +10,7 @@ const layers = [
   ['spec', 'image', 'containerd', 'host'],
   ['store', 'io', 'registry', 'sandbox', 'observe'],
   ['container', 'stats'],
-  ['streaming', 'daemon'],
+  ['streaming', 'daemon', 'doctor'],
   ['rpc'],
   ['server'],
   ['cli'],

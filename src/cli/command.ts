@@ -6,6 +6,8 @@ import { formatProblems, readConfig, readConfigFile } from '../config/read.ts';
 import { renderDefaultFile } from '../config/render.ts';
 import type { Config } from '../config/schema.ts';
 import { messageOf } from '../lib/fault.ts';
+import type { DoctorWish } from './doctor-command.ts';
+import { doctorOptions, parseDoctorWish } from './doctor-command.ts';
 import { helpText, versionText } from './help.ts';
 import type { Given, ImageWish } from './image-command-line.ts';
 import { parseImageWish, pullOptions } from './image-command-line.ts';
@@ -17,6 +19,7 @@ export type Command =
   | { kind: 'daemon'; config: Config; sources: Sources }
   | (ImageWish & { config: Config })
   | (TraceWish & { config: Config })
+  | (DoctorWish & { config: Config })
   /** Nothing to do but to say so: on stdout when `exitCode` is 0, else on stderr. */
   | { kind: 'print'; text: string; exitCode: number };
 
@@ -38,9 +41,18 @@ export function parseCommand(argv: readonly string[]): Command {
   if (verb !== 'images pull' && pullOnly !== undefined) {
     return usageError(`--${pullOnly.name} is for images pull alone`);
   }
-  const traceOnly = traceOptions.find(({ name }) => given[name] !== undefined);
+  const shared = words[0] === 'doctor' ? ['json'] : [];
+  const traceOnly = traceOptions.find(({ name }) => given[name] !== undefined && !shared.includes(name));
   if (words[0] !== 'trace' && traceOnly !== undefined)
     return usageError(`--${traceOnly.name} is for trace alone`);
+  const doctorOnly = doctorOptions.find(({ name }) => given[name] !== undefined);
+  if (words[0] !== 'doctor' && doctorOnly !== undefined)
+    return usageError(`--${doctorOnly.name} is for doctor alone`);
+  if (words[0] === 'doctor') {
+    const wish = parseDoctorWish(given, words.slice(1));
+    if (typeof wish === 'string') return usageError(wish);
+    return withSettings(given, (config) => ({ ...wish, config }));
+  }
   if (words[0] === 'trace') {
     const wish = parseTraceWish(given, words.slice(1));
     if (typeof wish === 'string') return usageError(wish);
@@ -76,7 +88,7 @@ function splitArguments(argv: readonly string[]): { given: Given; words: string[
     help: { type: 'boolean', short: 'h' },
     version: { type: 'boolean', short: 'v' },
   };
-  for (const { name, takes } of [...pullOptions, ...traceOptions])
+  for (const { name, takes } of [...pullOptions, ...traceOptions, ...doctorOptions])
     options[name] = { type: takes === '' ? 'boolean' : 'string' };
   for (const { name, repeated } of flags) options[name] = { type: 'string', multiple: repeated };
   try {

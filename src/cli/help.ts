@@ -2,6 +2,7 @@ import pkg from '../../package.json' with { type: 'json' };
 import { flags } from '../config/flags.ts';
 import { DEFAULT_CONFIG_FILE } from '../config/read.ts';
 import { wrap } from '../config/wrap.ts';
+import { doctorOptions } from './doctor-command.ts';
 import { pullOptions } from './image-command-line.ts';
 import { traceOptions } from './trace-command-line.ts';
 
@@ -28,12 +29,17 @@ export function helpText(): string {
     ' '.repeat(INDENT) + 'For FILE, - is standard input or output.',
     entry('cristal trace', 'List the latest calls of the running daemon, and the slowest of each kind.'),
     entry('cristal trace ID', 'Show where the time of a call went, stage by stage.'),
+    entry('cristal doctor', 'Say what pods left behind, and what living ones lack; exits 1 if there is any.'),
     '',
     'Options of images pull:',
     ...pullOptions.map(({ name, takes, doc }) => entry(`--${name} ${takes}`.trimEnd(), doc)),
     '',
     'Options of trace:',
     ...traceOptions.map(({ name, takes, doc }) => entry(`--${name} ${takes}`.trimEnd(), doc)),
+    '',
+    'Options of doctor:',
+    ...doctorOptions.map(({ name, doc }) => entry(`--${name}`, doc)),
+    entry('--json', 'The findings for programs.'),
     '',
     'Options, which outrank the file:',
     entry('--config FILE', `Read settings from FILE. Default: ${DEFAULT_CONFIG_FILE}, if it is there.`),

@@ -36,13 +36,23 @@ export async function holdLease(
   };
 }
 
+/** The leases of pulls whose process is gone. */
+export async function deadLeases({ leases }: Pick<Containerd, 'leases'>): Promise<string[]> {
+  const all = await leases.list([`id~=^${PREFIX}`]);
+  return all.map(({ id }) => id).filter((id) => !isAlive(holderOf(id)));
+}
+
+function holderOf(id: string): number {
+  return Number(id.slice(PREFIX.length).split('-')[0]);
+}
+
 /**
  * Drops the leases of pulls that died with their process. Only before the first pull of this one: a
  * lease with our own pid is then one of an earlier cristal that had the same.
  */
 export async function dropStaleLeases({ leases }: Pick<Containerd, 'leases'>, log: Logger): Promise<void> {
   for (const { id } of await leases.list([`id~=^${PREFIX}`])) {
-    const pid = Number(id.slice(PREFIX.length).split('-')[0]);
+    const pid = holderOf(id);
     if (pid !== process.pid && isAlive(pid)) continue;
     log.info({ lease: id }, 'drop the lease of an unfinished pull');
     await leases.delete(id);

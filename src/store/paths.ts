@@ -18,6 +18,9 @@ export interface Paths {
   readonly cniCache: string;
 }
 
+/** On each snapshot of a container: the root of the cristal that it is of, as several may share a containerd. */
+export const ROOT_LABEL = 'io.cristal.root';
+
 /** The socket that tells what the daemon does, null when there is to be none. */
 export function debugSocket({ state, tracing }: Pick<Config, 'state' | 'tracing'>): string | null {
   if (tracing.debugSocket === '') return null;

@@ -1,7 +1,7 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { during, Fault } from '../../lib/fault.ts';
+import { Fault } from '../../lib/fault.ts';
 import { ensureDir, listDir, readText, writeFileDurably } from '../files.ts';
 import type { PodIdentity } from './attachment.ts';
 import type { NetworkConfig } from './config.ts';
@@ -49,13 +49,9 @@ export class AttachmentCache {
     const path = this.#path(id);
     const text = await readText(path);
     if (text === null) return null;
-    try {
-      const value: unknown = JSON.parse(text);
-      if (!isJsonObject(value) || value.version !== 1) throw new Error('not a record of version 1');
-      return value as unknown as CacheEntry;
-    } catch (error) {
-      throw during(`read network record ${path}`, error, 'data_loss');
-    }
+    const entry = entryFrom(text);
+    if (entry === null) throw new Fault('data_loss', `network record ${path} is not one of version 1`);
+    return entry;
   }
 
   /** Writes the intent. It survives a power cut, as the addresses in a plugin's store on disk may. */
@@ -91,5 +87,25 @@ export class AttachmentCache {
       throw new Fault('invalid_argument', `"${id}" is not a sandbox id`);
     }
     return join(this.#dir, id + SUFFIX);
+  }
+}
+
+/** What is recorded in a cache, without opening it: somebody else may have. What cannot be read is left out. */
+export async function recordedNetworks(dir: string): Promise<Pick<CacheEntry, 'id' | 'network'>[]> {
+  const entries: Pick<CacheEntry, 'id' | 'network'>[] = [];
+  for (const name of (await listDir(dir)).filter((file) => file.endsWith(SUFFIX))) {
+    const text = await readText(join(dir, name));
+    const entry = text === null ? null : entryFrom(text);
+    if (entry) entries.push({ id: name.slice(0, -SUFFIX.length), network: entry.network });
+  }
+  return entries;
+}
+
+function entryFrom(text: string): CacheEntry | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isJsonObject(value) && value.version === 1 ? (value as unknown as CacheEntry) : null;
+  } catch {
+    return null;
   }
 }

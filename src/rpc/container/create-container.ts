@@ -17,6 +17,7 @@ import { nowNs } from '../../lib/time.ts';
 import { checkMounts } from '../../spec/mount-rules.ts';
 import type { Container, ContainerStatus } from '../../store/containers.ts';
 import { containerName, NEW_STATUS } from '../../store/containers.ts';
+import { ROOT_LABEL } from '../../store/paths.ts';
 import type { Sandbox } from '../../store/sandboxes.ts';
 import type { Operation } from '../operations.ts';
 import { runtimeOptions } from '../runtime-options.ts';
@@ -180,11 +181,13 @@ async function create(needs: Needs, order: Order, { signal, stage }: Operation):
 
 /** The container's own snapshot on top of its image, which is unpacked first where nobody has. */
 async function prepareRootfs(
-  { containerd, images, lease }: Needs,
+  { config, containerd, images, lease }: Needs,
   { id, image, snapshotter }: { id: string; image: Image; snapshotter: string },
   signal: AbortSignal,
 ): Promise<Mount[]> {
-  const prepare = () => containerd.snapshots.prepare(snapshotter, id, image.chainId, {}, { signal, lease });
+  const labels = { [ROOT_LABEL]: config.root };
+  const prepare = () =>
+    containerd.snapshots.prepare(snapshotter, id, image.chainId, labels, { signal, lease });
   try {
     return await prepare();
   } catch (error) {
