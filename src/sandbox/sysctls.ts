@@ -1,4 +1,5 @@
 import type { PodSandboxConfig__Output as PodSandboxConfig } from '../gen/runtime/v1/PodSandboxConfig.ts';
+import { hasOwnUsers } from '../spec/security.ts';
 
 interface SysctlSettings {
   readonly enableUnprivilegedPorts: boolean;
@@ -10,9 +11,9 @@ interface SysctlSettings {
  * not to be set in a user namespace, where most groups do not exist.
  */
 export function defaultSysctls(config: PodSandboxConfig, settings: SysctlSettings): Record<string, string> {
-  const userns = config.linux?.securityContext?.namespaceOptions?.usernsOptions?.mode === 'POD';
   return {
     ...(settings.enableUnprivilegedPorts && { 'net.ipv4.ip_unprivileged_port_start': '0' }),
-    ...(settings.enableUnprivilegedIcmp && !userns && { 'net.ipv4.ping_group_range': '0 2147483647' }),
+    ...(settings.enableUnprivilegedIcmp &&
+      !hasOwnUsers(config) && { 'net.ipv4.ping_group_range': '0 2147483647' }),
   };
 }

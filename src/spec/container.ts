@@ -27,7 +27,7 @@ import { withResourceClasses } from './resource-classes.ts';
 import { withOomScoreAdj, withResources } from './resources.ts';
 import { withRlimits } from './rlimits.ts';
 import { withSeccomp } from './seccomp/option.ts';
-import { refuseMorePrivileges, refuseWindows, securityOf } from './security.ts';
+import { hasOwnUsers, refuseMorePrivileges, refuseWindows, securityOf } from './security.ts';
 import { withSelinux } from './selinux.ts';
 
 /** The OCI spec of a container. Throws a Fault that names the part of the config that cannot be had. */
@@ -70,7 +70,7 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
 
     withMounts(own, configured),
     withRootfsPropagation(configured),
-    withPathRules(security),
+    withPathRules({ ...security, ownUsers: hasOwnUsers(sandbox) }),
     withDevices({
       privileged,
       host: {

@@ -27,19 +27,22 @@ export const READONLY_PATHS: readonly string[] = [
 
 interface PathRules {
   privileged: boolean;
+  /** The pod has a user namespace of its own. */
+  ownUsers: boolean;
   maskedPaths: string[];
   readonlyPaths: string[];
 }
 
 /**
  * The config's lists. Two empty lists are either a client that left them out or the kubelet's procMount Unmasked,
- * which Kubernetes allows only in a user namespace. Without one the defaults are the safe reading.
+ * which Kubernetes allows only in a user namespace. There they are taken at their word, and elsewhere the defaults
+ * are the safe reading.
  */
-export function withPathRules({ privileged, maskedPaths, readonlyPaths }: PathRules): SpecOption {
+export function withPathRules({ privileged, ownUsers, maskedPaths, readonlyPaths }: PathRules): SpecOption {
   return ({ linux }) => {
-    if (privileged) return;
-    const unset = maskedPaths.length === 0 && readonlyPaths.length === 0;
+    const unset = !ownUsers && maskedPaths.length === 0 && readonlyPaths.length === 0;
     linux.maskedPaths = unset ? [...MASKED_PATHS] : maskedPaths;
     linux.readonlyPaths = unset ? [...READONLY_PATHS] : readonlyPaths;
+    if (privileged) linux.maskedPaths = linux.readonlyPaths = [];
   };
 }

@@ -46,7 +46,7 @@ export function buildPauseSpec(input: PauseSpecInput): OciSpec {
     withHostname(namespaces.uts, config.hostname),
 
     withMounts(mounts, []),
-    withPathRules({ privileged: false, maskedPaths: [], readonlyPaths: [] }),
+    withPathRules({ privileged: false, ownUsers: false, maskedPaths: [], readonlyPaths: [] }),
     withBasicDevices(),
 
     withCgroupsPath(input.cgroupsPath),

@@ -48,6 +48,11 @@ export function refuseMorePrivileges(config: ContainerConfig__Output, pod: PodSa
   }
 }
 
+/** Whether a pod's ids are not the machine's. */
+export function hasOwnUsers({ linux }: PodSandboxConfig__Output): boolean {
+  return linux?.securityContext?.namespaceOptions?.usernsOptions?.mode === 'POD';
+}
+
 /** The security context that a container's spec follows. */
 export function securityOf({ linux }: ContainerConfig__Output): Security {
   return linux?.securityContext ?? UNSAID;
