@@ -16,6 +16,7 @@ import { Fault } from '../lib/fault.ts';
 import type { KeyedLock } from '../lib/keyed-lock.ts';
 import { createArrivals } from './arrivals.ts';
 import { fetchBlob } from './fetch-blob.ts';
+import { createFirstFailure } from './first-failure.ts';
 import type { HttpClient } from './http.ts';
 import { recordImage, recordNames } from './image-records.ts';
 import { holdLease } from './lease.ts';
@@ -121,8 +122,8 @@ async function fetchContent(needs: PullNeeds, plan: PullPlan, fetching: Fetching
     throw new Fault('failed_precondition', `the image's config has over ${MAX_CONFIG_BYTES} bytes`);
   }
 
-  const failed = new AbortController();
-  const signal = AbortSignal.any([guard.signal, failed.signal]);
+  const together = createFirstFailure(guard.signal);
+  const { signal } = together;
   const store: Store = { containerd, lease, signal };
   const origin = sourceLabel(plan.reference);
   const slots = createSlots(settings.maxConcurrentDownloads);
@@ -130,25 +131,14 @@ async function fetchContent(needs: PullNeeds, plan: PullPlan, fetching: Fetching
   const blobNeeds = { repository, store, locks, slots: needs.slots, guard, progress, log };
   const fetch = (blob: Descriptor) => slots(() => fetchBlob(blobNeeds, { blob, labels: origin }), signal);
 
-  // The first failure ends all the others. Its reason is what is told, not theirs.
-  const orStop = async <T>(work: Promise<T>): Promise<T> => {
-    try {
-      return await work;
-    } catch (error) {
-      // An end that came from outside has words of its own, which every step reports in others.
-      failed.abort(guard.signal.aborted ? guard.signal.reason : error);
-      throw failed.signal.reason;
-    }
-  };
-
   const storeManifests = async () => {
     for (const blob of storedManifests(found)) {
       await storeBytes(store, { ...blob, labels: { ...blob.labels, ...origin } });
     }
   };
-  const stored = orStop(storeManifests());
-  const configured = orStop(fetch(config));
-  const arrivals = createArrivals(layers, (layer) => orStop(fetch(layer)));
+  const stored = together.step(storeManifests());
+  const configured = together.step(fetch(config));
+  const arrivals = createArrivals(layers, (layer) => together.step(fetch(layer)));
   const unpack = async () => {
     await configured;
     const file = await readImageFile(containerd, config.digest);
@@ -164,7 +154,7 @@ async function fetchContent(needs: PullNeeds, plan: PullPlan, fetching: Fetching
   // A remote snapshotter says which layers it needs; for any other they come while the config does.
   if (!remote) arrivals.begin(0);
   try {
-    await allSettled([stored, configured, orStop(unpack())]);
+    await allSettled([stored, configured, together.step(unpack())]);
   } finally {
     await arrivals.idle();
   }
