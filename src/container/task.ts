@@ -15,6 +15,7 @@ import type { Container, ContainerStore } from '../store/containers.ts';
 import type { Paths } from '../store/paths.ts';
 import type { Exit } from './exit.ts';
 import { exitReason, UNKNOWN_EXIT_CODE } from './exit.ts';
+import { rootfsOf } from './id-maps.ts';
 import type { StdinKeeper } from './stdin.ts';
 import type { ExitWaiters } from './waiters.ts';
 
@@ -96,13 +97,14 @@ export async function startTask(
   stage('open log and FIFOs');
   work.onFailure('io', () => closeIo(needs, id));
   await makeFifos(needs.paths.containerState(id), taskIo(needs.paths.containerState(id), config));
-  const [rootfs, io] = await allSettled([
+  const [snapshot, io] = await allSettled([
     containerd.snapshots.mounts(snapshotter, id, { signal }),
     openIo(needs, container, options.maxLineBytes),
   ]);
 
   stage('create task');
   work.onFailure('task', (late) => killAndDelete(needs, id, late));
+  const rootfs = rootfsOf(needs.paths.containerMounts(id), snapshot, config);
   await containerd.tasks.create(
     { containerId: id, rootfs, ...io, terminal: config.tty, options: options.runtime },
     { signal },

@@ -10,10 +10,13 @@ import { mountReadOnly } from '../host/snapshot-mounts.ts';
 import type { Image } from '../image/image.ts';
 import { during, Fault, innerFault } from '../lib/fault.ts';
 import type { ImageService } from '../registry/service.ts';
+import type { PodUserNamespace } from '../spec/id-mappings.ts';
+import { mountIds } from '../spec/id-mappings.ts';
 import type { ContainerVolumes } from '../spec/input.ts';
 import { isImageVolume } from '../spec/mount-rules.ts';
 import { declaredVolumes } from '../spec/mounts.ts';
 import type { Paths } from '../store/paths.ts';
+import { idMapPath, idMapRootfs, idMapSnapshot } from './id-maps.ts';
 
 /** What the volumes of a container need. */
 export interface VolumeNeeds {
@@ -35,6 +38,10 @@ export interface VolumeOrder {
   readonly snapshotter: string;
   /** Of its root file system, which nobody has mounted yet. */
   readonly rootfs: readonly Mount[];
+  /** Its pod's own, null where it has none. */
+  readonly userns: PodUserNamespace | null;
+  /** Each host path of the config's mounts to its real path. */
+  readonly sources: Readonly<Record<string, string>>;
 }
 
 /** What was made, and of which images. */
@@ -52,10 +59,18 @@ export async function makeVolumes(
   order: VolumeOrder,
   signal: AbortSignal,
 ): Promise<MadeVolumes> {
+  const { userns } = order;
   const prepared: Record<number, string> = {};
   const imageRefs: Record<number, string> = {};
+  if (userns) await idMapRootfs(needs.paths.containerMounts(order.id), order.rootfs, userns);
   for (const [place, wanted] of order.config.mounts.entries()) {
-    if (!isImageVolume(wanted)) continue;
+    if (!isImageVolume(wanted)) {
+      const target = `${needs.paths.containerMounts(order.id)}/${place}`;
+      const ids = mountIds(wanted);
+      const source = order.sources[wanted.hostPath] ?? wanted.hostPath;
+      if (ids) prepared[place] = await idMapPath(source, target, { ids, userns });
+      continue;
+    }
     try {
       const image = findImage(needs, wanted.image?.image ?? '');
       imageRefs[place] = image.repoDigests[0] ?? image.id;
@@ -130,7 +145,7 @@ async function mountImage(
   const view = await containerd.snapshots.view(snapshotter, key, image.chainId, {}, { signal, lease });
   const target = `${needs.paths.containerMounts(id)}/${place}`;
   await ensureDir(target, PRIVATE);
-  mountReadOnly(view, target);
+  mountReadOnly(order.userns ? await idMapSnapshot(`${target}.ids`, view, order.userns) : view, target);
   const source = directoryInRoot(target, wanted.imageSubPath);
   if (source !== null) return source;
   throw new Fault('failed_precondition', `its image has no directory ${wanted.imageSubPath}`);
@@ -139,30 +154,31 @@ async function mountImage(
 /** Makes a directory for each path, with what the image has there. */
 async function fillVolumes(
   needs: VolumeNeeds,
-  { id, rootfs }: VolumeOrder,
+  { id, rootfs, userns }: VolumeOrder,
   paths: readonly string[],
   signal: AbortSignal,
 ): Promise<ContainerVolumes['declared']> {
-  const root = `${needs.paths.containerMounts(id)}/rootfs`;
+  const mounts = needs.paths.containerMounts(id);
+  const root = `${mounts}/filled`;
   await ensureDir(root, PRIVATE);
   await ensureDir(needs.paths.containerVolumes(id), PRIVATE);
   mountReadOnly(rootfs, root);
   try {
-    const volumes = paths.map((path, place) => ({
-      path,
-      source: `${needs.paths.containerVolumes(id)}/${place}`,
-    }));
-    for (const { path, source } of volumes) {
-      await fillVolume(root, { path, source }, signal).catch((error: unknown) => {
+    const volumes: { path: string; source: string }[] = [];
+    for (const [place, path] of paths.entries()) {
+      const directory = `${needs.paths.containerVolumes(id)}/${place}`;
+      await fillVolume(root, { path, source: directory }, signal).catch((error: unknown) => {
         throw during(`volume "${path}" of the image`, error);
       });
+      const mapped =
+        userns && (await idMapPath(directory, `${mounts}/volume-${place}`, { ids: userns.ids, userns }));
+      volumes.push({ path, source: mapped ?? directory });
     }
     return volumes;
   } finally {
     await unmountTree(root);
   }
 }
-
 async function fillVolume(
   root: string,
   { path, source }: { path: string; source: string },

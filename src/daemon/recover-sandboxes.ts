@@ -3,7 +3,7 @@ import type { Task } from '../containerd/tasks.ts';
 import { exists } from '../host/files.ts';
 import { readMountInfo } from '../host/mounts.ts';
 import { removeSandboxFiles, sandboxFiles } from '../sandbox/files.ts';
-import { ownNamespaces } from '../sandbox/namespaces.ts';
+import { idsOf, ownNamespaces } from '../sandbox/namespaces.ts';
 import type { SandboxHolders } from '../sandbox/release.ts';
 import { pinsDir, releaseSandbox } from '../sandbox/release.ts';
 import type { Paths } from '../store/paths.ts';
@@ -67,6 +67,7 @@ async function isHeld(
   return (
     (await exists(sandboxFiles(stateDir, sandbox.config).hosts)) &&
     (!own.network || mounted.has(`${dir}/net`)) &&
+    (idsOf(sandbox.config) === null || mounted.has(`${dir}/user`)) &&
     (!own.ipc || mounted.has(`${dir}/ipc`)) &&
     (sandbox.holder === 'pinned' || (task !== null && task.status !== 'stopped'))
   );

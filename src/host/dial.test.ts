@@ -34,7 +34,7 @@ const serverProgram = `
 beforeAll(async () => {
   if (process.getuid?.() !== 0) return;
   thread = await startNamespaceThread(pino({ level: 'silent' }));
-  await thread.pin({ dir, network: true, ipc: false, uts: false, hostname: '', sysctls: {} });
+  await thread.pin({ dir, network: true, ipc: false, uts: false, hostname: '', sysctls: {}, ids: null });
   server = spawn('nsenter', [`--net=${netns}`, process.execPath, '-e', serverProgram], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -122,7 +122,7 @@ asRoot('a fired signal leaves no socket, whenever it fires', async () => {
 
 asRoot('many at once, while namespaces come and go', async () => {
   const other = join(root, 'other');
-  const pin = { dir: other, network: true, ipc: true, uts: true, hostname: 'a', sysctls: {} };
+  const pin = { dir: other, network: true, ipc: true, uts: true, hostname: 'a', sysctls: {}, ids: null };
   const pinned = thread.pin(pin).then(() => thread.unpin(other));
   const open = await Promise.all(
     Array.from({ length: 50 }, (_, index) => dial(thread, { netns, port: 81 + (index % 2) }, never)),

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { access, mkdir, open, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
+import { access, lchown, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { Fault } from '../lib/fault.ts';
@@ -105,6 +105,24 @@ export async function saveStream(path: string, data: AsyncIterable<Uint8Array>):
   } catch (error) {
     await rm(temporary, { force: true });
     throw error instanceof Fault ? error : hostFault(`write ${path}`, error);
+  }
+}
+
+export async function changeOwner(path: string, { uid, gid }: { uid: number; gid: number }): Promise<void> {
+  try {
+    await lchown(path, uid, gid);
+  } catch (error) {
+    throw hostFault(`give ${path} to ${uid}:${gid}`, error);
+  }
+}
+
+/** Makes an empty file, or a directory, of the kind that `like` is; one that is there already is fine. */
+export async function ensureAlike(path: string, like: string): Promise<void> {
+  try {
+    if ((await stat(like)).isDirectory()) await mkdir(path, { recursive: true, mode: 0o700 });
+    else await (await open(path, 'a', 0o600)).close();
+  } catch (error) {
+    throw hostFault(`make ${path} like ${like}`, error);
   }
 }
 

@@ -15,8 +15,12 @@ import {
 } from './syscalls.ts';
 
 /** Mounts a tmpfs (nosuid, nodev, noexec) of at most `sizeBytes` on a directory that exists. */
-export async function mountTmpfs(path: string, limits: { sizeBytes: number; mode: number }): Promise<void> {
-  const data = `size=${limits.sizeBytes},mode=${limits.mode.toString(8)}`;
+export async function mountTmpfs(
+  path: string,
+  root: { sizeBytes: number; mode: number; uid?: number; gid?: number },
+): Promise<void> {
+  const { sizeBytes, mode, uid = 0, gid = 0 } = root;
+  const data = `size=${sizeBytes},mode=${mode.toString(8)},uid=${uid},gid=${gid}`;
   try {
     mount(path, { source: 'shm', type: 'tmpfs', flags: MS_NOSUID | MS_NODEV | MS_NOEXEC, data });
   } catch (error) {

@@ -34,6 +34,8 @@ export interface PinOrder {
   /** '' leaves the host's name in the new UTS namespace. */
   hostname: string;
   sysctls: Sysctl[];
+  /** A process that has them already, in a user namespace that is pinned with them; 0 to make them here. */
+  from: number;
 }
 
 const FLAG: Record<Kind, number> = { net: CLONE_NEWNET, ipc: CLONE_NEWIPC, uts: CLONE_NEWUTS };
@@ -41,7 +43,7 @@ const KINDS: Kind[] = ['net', 'ipc', 'uts'];
 
 const home = new Map(KINDS.map((kind) => [kind, openSync(`/proc/thread-self/ns/${kind}`, 'r')]));
 
-function pin({ dir, kinds, hostname, sysctls }: PinOrder): void {
+function pin({ dir, kinds, hostname, sysctls, from }: PinOrder): void {
   const made: (() => void)[] = [];
   try {
     if (mkdirSync(dir, { recursive: true, mode: 0o711 }) !== undefined) made.push(() => rmdirSync(dir));
@@ -50,7 +52,11 @@ function pin({ dir, kinds, hostname, sysctls }: PinOrder): void {
       closeSync(openSync(path, 'wx', 0o444));
       made.push(() => unpinOne(path));
     }
-    abroad(kinds, () => {
+    if (from > 0) {
+      made.push(() => unpinOne(`${dir}/user`));
+      pinUser(from, `${dir}/user`);
+    }
+    abroad(kinds, from, () => {
       if (kinds.includes('uts') && hostname !== '') sethostname(hostname);
       if (kinds.includes('net')) bringUp('lo');
       for (const sysctl of sysctls) writeSysctl(sysctl);
@@ -64,11 +70,18 @@ function pin({ dir, kinds, hostname, sysctls }: PinOrder): void {
   }
 }
 
-/** Runs `act` in new namespaces of these kinds, and comes home whatever happens. */
-function abroad(kinds: Kind[], act: () => void): void {
+/** We cannot enter it, since we have several threads, and need not: all that it owns is open to the machine's root. */
+function pinUser(from: number, path: string): void {
+  closeSync(openSync(path, 'wx', 0o444));
+  mount(path, { source: `/proc/${from}/ns/user`, type: null, flags: MS_BIND, data: null });
+}
+
+/** Runs `act` in new namespaces of these kinds, or in those of process `from`, and comes home whatever happens. */
+function abroad(kinds: Kind[], from: number, act: () => void): void {
   if (kinds.length === 0) return;
-  unshare(kinds.reduce((flags, kind) => flags | FLAG[kind], 0));
+  if (from === 0) unshare(kinds.reduce((flags, kind) => flags | FLAG[kind], 0));
   try {
+    if (from > 0) for (const kind of kinds) enter(kind, `/proc/${from}/ns/${kind}`);
     act();
   } finally {
     for (const kind of kinds) goHome(kind);
@@ -93,7 +106,7 @@ export interface SocketOrder {
 function openSocket({ netns, family }: SocketOrder): number {
   let socket = -1;
   try {
-    enterNetwork(netns);
+    enter('net', netns);
     try {
       socket = tcpSocket(family);
     } finally {
@@ -107,10 +120,10 @@ function openSocket({ netns, family }: SocketOrder): number {
   }
 }
 
-function enterNetwork(path: string): void {
+function enter(kind: Kind, path: string): void {
   const fd = openSync(path, 'r');
   try {
-    setns(fd, CLONE_NEWNET);
+    setns(fd, FLAG[kind]);
   } finally {
     closeSync(fd);
   }
@@ -127,7 +140,7 @@ function netDev(netnsPaths: string[]): (string | null)[] {
 
 function netDevOf(path: string): string | null {
   try {
-    enterNetwork(path);
+    enter('net', path);
     return readFileSync('/proc/thread-self/net/dev', 'latin1');
   } catch (error) {
     // EINVAL: the file is there, and no namespace is mounted on it any more.
@@ -168,7 +181,7 @@ function unpinOne(path: string): void {
 
 function unpin(dir: string): void {
   try {
-    for (const kind of KINDS) unpinOne(`${dir}/${kind}`);
+    for (const kind of [...KINDS, 'user']) unpinOne(`${dir}/${kind}`);
     rmdirSync(dir);
   } catch (error) {
     // A directory that holds something else is its owner's, and stays.

@@ -33,7 +33,16 @@ afterAll(async () => {
 
 function request(overrides: Partial<PinRequest> = {}): PinRequest {
   const dir = join(root, `${++lastDir}`);
-  return { dir, network: true, ipc: true, uts: true, hostname: 'pod-a', sysctls: {}, ...overrides };
+  return {
+    dir,
+    network: true,
+    ipc: true,
+    uts: true,
+    hostname: 'pod-a',
+    sysctls: {},
+    ids: null,
+    ...overrides,
+  };
 }
 
 /** The namespaces of all threads of this process, as one sorted list without repeats. */

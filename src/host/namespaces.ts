@@ -1,9 +1,11 @@
 import type { Logger } from 'pino';
 
 import { Fault } from '../lib/fault.ts';
+import type { IdMappings } from '../lib/id-mappings.ts';
 import { span } from '../lib/trace.ts';
 import type { NamespaceCalls, PinOrder } from './namespaces-worker.ts';
 import { planDefaults, planSysctls } from './sysctls.ts';
+import { withUserNamespace } from './user-namespace.ts';
 import { WorkerCalls } from './worker-calls.ts';
 
 /** HOST_NAME_MAX of Linux, in bytes. */
@@ -19,17 +21,19 @@ export interface PinRequest {
   sysctls: Record<string, string>;
   /** Set where neither `sysctls` has them nor the host's namespace is used, and where the kernel has them. */
   defaultSysctls?: Record<string, string>;
+  /** Of a user namespace that is made and pinned too, as `dir`/user, and that owns the others; null for none. */
+  ids: IdMappings | null;
 }
 
 /** Makes namespaces that no process holds: they live as long as their pins, through our restarts. */
 export interface NamespaceThread extends AsyncDisposable {
   /**
-   * Makes `dir`/net, `dir`/ipc and `dir`/uts as asked, with `lo` up. Rejects with `invalid_argument`
+   * Makes `dir`/user, `dir`/net, `dir`/ipc and `dir`/uts as asked, with `lo` up. Rejects with `invalid_argument`
    * for sysctls that are not the pod's to set, `already_exists` where a pin is there already. A
    * rejected pin leaves nothing.
    */
   pin(request: PinRequest): Promise<void>;
-  /** Removes whatever of the three pins is there, and `dir` when nothing else is in it. Idempotent. */
+  /** Removes whatever of the four pins is there, and `dir` when nothing else is in it. Idempotent. */
   unpin(dir: string): Promise<void>;
   /**
    * Makes a non-blocking TCP socket in the network namespace at path `netns`. Answers its descriptor,
@@ -64,7 +68,8 @@ export async function startNamespaceThread(log: Logger): Promise<NamespaceThread
   return {
     async pin(request) {
       const order = orderFor(request);
-      await inTurn('pin', () => calls.call('pin', order));
+      const pin = (from: number) => inTurn('pin', () => calls.call('pin', { ...order, from }));
+      await (request.ids ? withUserNamespace(request.ids, order.kinds, pin) : pin(0));
     },
     async unpin(dir) {
       await inTurn('unpin', () => calls.call('unpin', dir));
@@ -83,7 +88,7 @@ export async function startNamespaceThread(log: Logger): Promise<NamespaceThread
 }
 
 /** What the thread has to do, or a Fault for what it must not. */
-function orderFor(request: PinRequest): PinOrder {
+function orderFor(request: PinRequest): Omit<PinOrder, 'from'> {
   const { dir, network, ipc, uts, hostname } = request;
   if (uts && Buffer.byteLength(hostname) > MAX_HOSTNAME) {
     throw new Fault('invalid_argument', `host name ${hostname} is longer than ${MAX_HOSTNAME} bytes`);

@@ -48,8 +48,7 @@ function mountBind(source: string, target: string): void {
 }
 
 function mountLayers(layers: readonly string[], options: readonly string[], target: string): void {
-  const data = (names: readonly string[]) =>
-    [...options, `lowerdir=${names.map((name) => name.replaceAll(/[\\:,]/g, '\\$&')).join(':')}`].join(',');
+  const data = (names: readonly string[]) => [...options, `lowerdir=${escapedLayers(names)}`].join(',');
   const overlay = (names: readonly string[]) =>
     mount(target, { source: 'overlay', type: 'overlay', flags: MS_RDONLY, data: data(names) });
   if (Buffer.byteLength(data(layers)) <= MAX_DATA) return overlay(layers);
@@ -62,4 +61,9 @@ function mountLayers(layers: readonly string[], options: readonly string[], targ
   } finally {
     fds.forEach(closeSync);
   }
+}
+
+/** Directories as the value of overlay's lowerdir option. */
+export function escapedLayers(names: readonly string[]): string {
+  return names.map((name) => name.replaceAll(/[\\:,]/g, '\\$&')).join(':');
 }

@@ -24,8 +24,16 @@ export const MS_BIND = 0x1000;
 export const MNT_DETACH = 0x2;
 export const UMOUNT_NOFOLLOW = 0x8;
 
-/** Of openat2(2), for which C libraries have no function. */
+/** Calls for which C libraries have no function, or not all of them. */
+const SYS_OPEN_TREE = 428;
+const SYS_MOVE_MOUNT = 429;
 const SYS_OPENAT2 = 437;
+const OPEN_TREE_CLONE = 0x1;
+const MOVE_MOUNT_F_EMPTY_PATH = 0x4;
+const MOUNT_ATTR_IDMAP = 0x10_0000;
+const AT_FDCWD = -100;
+const AT_EMPTY_PATH = 0x1000;
+const AT_RECURSIVE = 0x8000;
 const O_PATH = 0x20_0000;
 const O_CLOEXEC = 0x8_0000;
 /** Absolute paths, symlinks and ".." stay below the directory, as after a chroot. */
@@ -105,6 +113,13 @@ const spawning = {
 /** Calls, and turns -1 into an Error with `code` (such as ENOENT) that names the call and its object. */
 function check(name: keyof typeof c, object: string, ...args: unknown[]): number {
   const result = c[name](...args);
+  if (result !== -1) return result;
+  throw failure(name, object, koffi.errno());
+}
+
+/** As `check`, for a system call by its number. Arguments after it are pairs of type and value. */
+function call(name: string, object: string, number: number, ...args: unknown[]): number {
+  const result = c.syscall(number, ...args);
   if (result !== -1) return result;
   throw failure(name, object, koffi.errno());
 }
@@ -255,13 +270,45 @@ export function reap(pid: number): number | null {
   return check('waitpid', `${pid}`, pid, status, WNOHANG) === 0 ? null : (status[0] ?? 0);
 }
 
+/** A copy of the mount that `path` is on, from there down and with all mounts below, that is mounted nowhere yet. */
+export function cloneTree(path: string): number {
+  const flags = OPEN_TREE_CLONE | O_CLOEXEC | AT_RECURSIVE;
+  return call('open_tree', path, SYS_OPEN_TREE, 'int', AT_FDCWD, 'const char *', path, 'unsigned int', flags);
+}
+
+/** Gives all mounts of an unmounted copy the ids of the user namespace that `userns` is open on. */
+export function setIdMap(tree: number, userns: number): void {
+  const attr = Buffer.alloc(32); // struct mount_attr: set, clear, propagation, userns_fd
+  attr.writeBigUInt64LE(BigInt(MOUNT_ATTR_IDMAP), 0);
+  attr.writeBigUInt64LE(BigInt(userns), 24);
+  const flags = AT_EMPTY_PATH | AT_RECURSIVE;
+  const where = ['int', tree, 'const char *', '', 'unsigned int', flags];
+  call(
+    'mount_setattr',
+    'MOUNT_ATTR_IDMAP',
+    SYS_MOUNT_SETATTR,
+    ...where,
+    'void *',
+    attr,
+    'size_t',
+    attr.length,
+  );
+}
+
+/** Mounts such a copy. */
+export function moveMount(tree: number, target: string): void {
+  const from = ['int', tree, 'const char *', ''];
+  const to = ['int', AT_FDCWD, 'const char *', target, 'unsigned int', MOVE_MOUNT_F_EMPTY_PATH];
+  call('move_mount', target, SYS_MOVE_MOUNT, ...from, ...to);
+}
+
 /** Opens what `path` stands for with the directory `rootFd` as the root, to learn its place. The caller closes it. */
 export function openInRoot(rootFd: number, path: string): number {
   const how = Buffer.alloc(24); // struct open_how: flags, mode, resolve
   how.writeBigUInt64LE(BigInt(O_PATH | O_CLOEXEC), 0);
   how.writeBigUInt64LE(BigInt(RESOLVE_IN_ROOT), 16);
   const argument = ['int', rootFd, 'const char *', path, 'void *', how, 'size_t', how.length];
-  return check('syscall', `openat2 ${path}`, SYS_OPENAT2, ...argument);
+  return call('openat2', path, SYS_OPENAT2, ...argument);
 }
 
 const timespec = Buffer.alloc(16);

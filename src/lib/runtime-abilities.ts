@@ -2,9 +2,7 @@
 export interface RuntimeAbilities {
   /** Bind mounts that are read-only with all that is mounted below them. */
   recursiveReadOnly: boolean;
-  /** Bind mounts with ids of their own. Whether a file system can be id-mapped is a question of its own. */
-  idMappedMounts: boolean;
-  /** Pods with a user namespace of their own, which need id-mapped mounts for their volumes. */
+  /** Pods with a user namespace of their own. The id-mapped mounts that these need are made without the runtime. */
   userNamespaces: boolean;
   /** System call filters. A runtime that could not be asked has them, as all but the oddest do. */
   seccomp: boolean;

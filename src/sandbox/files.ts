@@ -1,9 +1,9 @@
 import type { PodSandboxConfig__Output as PodSandboxConfig } from '../gen/runtime/v1/PodSandboxConfig.ts';
-import { ensureDir, readText, removeTree, writeFileAtomic } from '../host/files.ts';
+import { changeOwner, ensureDir, readText, removeTree, writeFileAtomic } from '../host/files.ts';
 import { mountTmpfs, unmount } from '../host/mounts.ts';
 import { span } from '../lib/trace.ts';
 import { resolvConf } from '../spec/hosts.ts';
-import { ownNamespaces } from './namespaces.ts';
+import { idsOf, ownNamespaces } from './namespaces.ts';
 
 /** Size of a pod's /dev/shm, as every runtime has it. */
 const SHM_BYTES = 64 * 1024 * 1024;
@@ -46,9 +46,13 @@ async function make(dir: string, config: PodSandboxConfig, hostname: string): Pr
     writeFileAtomic(files.hosts, hostsFile, 0o644),
     writeFileAtomic(files.resolvConf, resolvConf(config.dnsConfig, hostResolv), 0o644),
   ]);
+  const ids = idsOf(config);
+  // Root of the pod may write to them, as it may without a user namespace.
+  const owner = { uid: ids?.uids.hostId ?? 0, gid: ids?.gids.hostId ?? 0 };
+  if (ids) for (const path of [files.hostname, files.hosts, files.resolvConf]) await changeOwner(path, owner);
   if (!ownNamespaces(config).ipc) return;
   await ensureDir(files.shm);
-  await mountTmpfs(files.shm, { sizeBytes: SHM_BYTES, mode: 0o1777 });
+  await mountTmpfs(files.shm, { sizeBytes: SHM_BYTES, mode: 0o1777, ...owner });
 }
 
 /** Takes the files and the mount away. Already gone is done. */

@@ -4,7 +4,13 @@ import type { NamespaceMode__Output as Mode } from '../gen/runtime/v1/NamespaceM
 import type { NamespaceOption__Output as NamespaceOption } from '../gen/runtime/v1/NamespaceOption.ts';
 import type { PodSandboxConfig__Output as PodSandboxConfig } from '../gen/runtime/v1/PodSandboxConfig.ts';
 import type { NamespaceRef } from '../spec/input.ts';
-import { containerNamespaces, ownNamespaces, refuseUnsupported, sharesPids } from './namespaces.ts';
+import {
+  checkUserNamespace,
+  containerNamespaces,
+  ownNamespaces,
+  refuseUnsupported,
+  sharesPids,
+} from './namespaces.ts';
 
 const options = (over: Partial<NamespaceOption> = {}): NamespaceOption => ({
   network: 'POD',
@@ -87,12 +93,58 @@ describe('namespaces of a container', () => {
   });
 });
 
-test('TARGET is refused for a pod, and user namespaces are not served', () => {
-  const userns = { mode: 'POD', uids: [], gids: [] } as const;
-  expect(() => refuseUnsupported(pod(options({ pid: 'TARGET' })))).toThrow(/TARGET/);
-  expect(() => refuseUnsupported(pod(options({ usernsOptions: { ...userns, uids: [], gids: [] } })))).toThrow(
-    /user namespaces/,
-  );
-  expect(() => refuseUnsupported(pod(options()))).not.toThrow();
-  expect(() => refuseUnsupported(bare)).not.toThrow();
+const ABLE = { userNamespaces: true };
+const range = (over: object = {}) => ({ containerId: 0, hostId: 65_536, length: 65_536, ...over });
+const userns = (over: object = {}) =>
+  options({ usernsOptions: { mode: 'POD', uids: [range()], gids: [range()], ...over } });
+
+test.each<[string, NamespaceOption | null]>([
+  ['nothing', null],
+  ['options', options()],
+  ['a user namespace', userns()],
+  ['the user namespace of the machine', userns({ mode: 'NODE', uids: [], gids: [] })],
+])('a pod with %s is fine', (_, wanted) => {
+  expect(() => refuseUnsupported(wanted ? pod(wanted) : bare, ABLE)).not.toThrow();
+});
+
+test.each<[string, NamespaceOption, RegExp]>([
+  ['TARGET', options({ pid: 'TARGET' }), /TARGET/],
+  ['no mappings', userns({ uids: [] }), /exactly one user id mapping is needed, got 0/],
+  [
+    'two mappings',
+    userns({ gids: [range(), range({ containerId: 9 })] }),
+    /exactly one group id mapping .* got 2/,
+  ],
+  ['an empty mapping', userns({ uids: [range({ length: 0 })] }), /length 0/],
+  ['no root', userns({ gids: [range({ containerId: 1 })] }), /have to map id 0/],
+  ['NODE with mappings', userns({ mode: 'NODE' }), /NODE takes no id mappings/],
+  ['mode CONTAINER', userns({ mode: 'CONTAINER' }), /no user namespace mode CONTAINER/],
+  ['mode TARGET', userns({ mode: 'TARGET' }), /no user namespace mode TARGET/],
+  ['the network of the host', { ...userns(), network: 'NODE' }, /network namespace of the host/],
+  ['the pids of the host', { ...userns(), pid: 'NODE' }, /pid namespace of the host/],
+  ['the ipc of the host', { ...userns(), ipc: 'NODE' }, /ipc namespace of the host/],
+])('a pod with %s is refused', (_, wanted, message) => {
+  const refusal = { code: 'invalid_argument', message: expect.stringMatching(message) };
+  expect(() => refuseUnsupported(pod(wanted), ABLE)).toThrow(expect.objectContaining(refusal));
+});
+
+test.each([undefined, { userNamespaces: false }])(
+  'a user namespace is refused where there is none: %j',
+  (able) => {
+    const refusal = { code: 'failed_precondition', message: expect.stringMatching(/^user namespaces: /) };
+    expect(() => refuseUnsupported(pod(userns()), able)).toThrow(expect.objectContaining(refusal));
+  },
+);
+
+test.each<[string, NamespaceOption, NamespaceOption, boolean]>([
+  ['as its pod', userns(), userns(), true],
+  ['none, as its pod', options(), userns({ mode: 'NODE', uids: [], gids: [] }), true],
+  ['others', userns(), userns({ uids: [range({ hostId: 1 })] }), false],
+  ['none, but its pod some', userns(), options(), false],
+  ['some, but its pod none', options(), userns(), false],
+  ['as its pod, and the pids of the host', userns(), { ...userns(), pid: 'NODE' }, false],
+])('a container with mappings %s', (_, ofPod, own, fine) => {
+  const check = () => checkUserNamespace(pod(ofPod), own);
+  if (fine) expect(check).not.toThrow();
+  else expect(check).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
 });

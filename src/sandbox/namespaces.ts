@@ -2,6 +2,11 @@ import type { LinuxSandboxSecurityContext__Output as SandboxSecurity } from '../
 import type { NamespaceOption__Output as NamespaceOption } from '../gen/runtime/v1/NamespaceOption.ts';
 import type { PodSandboxConfig__Output as PodSandboxConfig } from '../gen/runtime/v1/PodSandboxConfig.ts';
 import { Fault } from '../lib/fault.ts';
+import type { IdMappings } from '../lib/id-mappings.ts';
+import { isSameIds } from '../lib/id-mappings.ts';
+import type { RuntimeAbilities } from '../lib/runtime-abilities.ts';
+import type { PodUserNamespace } from '../spec/id-mappings.ts';
+import { podIds } from '../spec/id-mappings.ts';
 import type { NamespaceRef } from '../spec/input.ts';
 import { refuseWindows } from '../spec/security.ts';
 
@@ -27,8 +32,38 @@ export function sharesPids(config: PodSandboxConfig): boolean {
   return optionsOf(config.linux?.securityContext)?.pid === 'POD';
 }
 
+/** The ids of the pod's own user namespace, null where it has none. Throws `invalid_argument`. */
+export function idsOf(config: PodSandboxConfig): IdMappings | null {
+  return podIds(optionsOf(config.linux?.securityContext)?.usernsOptions);
+}
+
+/** The pod's own user namespace as its containers join it; `dir` is where its namespaces are pinned. */
+export function userNamespaceOf(config: PodSandboxConfig, dir: string): PodUserNamespace | null {
+  const ids = idsOf(config);
+  return ids && { path: `${dir}/user`, ids };
+}
+
+/** A container lives in the user namespace of its pod. Throws `invalid_argument` when it asks for another. */
+export function checkUserNamespace(config: PodSandboxConfig, options: NamespaceOption | null): void {
+  const ids = idsOf(config);
+  if (ids && options?.pid === 'NODE') {
+    throw new Fault(
+      'invalid_argument',
+      'a container in a user namespace cannot have the pid namespace of the host',
+    );
+  }
+  if (isSameIds(podIds(options?.usernsOptions), ids)) return;
+  throw new Fault(
+    'invalid_argument',
+    "the container's user namespace options are not those of its pod sandbox",
+  );
+}
+
 /** Refuses what cannot be held, before anything is done. */
-export function refuseUnsupported(config: PodSandboxConfig): void {
+export function refuseUnsupported(
+  config: PodSandboxConfig,
+  able: Pick<RuntimeAbilities, 'userNamespaces'> | undefined,
+): void {
   refuseWindows(config);
   const options = optionsOf(config.linux?.securityContext);
   if (options?.pid === 'TARGET') {
@@ -37,8 +72,18 @@ export function refuseUnsupported(config: PodSandboxConfig): void {
   const { runAsUser = null, runAsGroup = null } = config.linux?.securityContext ?? {};
   if (runAsGroup && !runAsUser)
     throw new Fault('invalid_argument', 'run_as_group is set without run_as_user');
-  if (options?.usernsOptions?.mode === 'POD') {
-    throw new Fault('unimplemented', 'user namespaces for pods are not served yet');
+  if (podIds(options?.usernsOptions) === null) return;
+  // The kernel lets nobody mount the file systems of namespaces that belong to another user namespace.
+  for (const kind of ['network', 'pid', 'ipc'] as const) {
+    if (options?.[kind] !== 'NODE') continue;
+    throw new Fault(
+      'invalid_argument',
+      `a pod with a user namespace cannot have the ${kind} namespace of the host`,
+    );
+  }
+  if (!able?.userNamespaces) {
+    const lack = 'its runtime has none, or this kernel lacks them or id-mapped mounts (Linux 5.12)';
+    throw new Fault('failed_precondition', `user namespaces: ${lack}`);
   }
 }
 

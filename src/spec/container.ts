@@ -6,6 +6,7 @@ import { withCapabilities } from './capabilities.ts';
 import { withCdiEdits } from './cdi/inject.ts';
 import { withCgroupsPath } from './cgroups-path.ts';
 import { withDevices } from './devices.ts';
+import { withUserNamespace } from './id-mappings.ts';
 import type { ContainerSpecInput, HandlerRules } from './input.ts';
 import { configMounts, sandboxMounts, systemMounts, withMounts, withRootfsPropagation } from './mounts.ts';
 import { withCgroupNamespace, withHostname, withNamespaces } from './namespaces.ts';
@@ -65,6 +66,7 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
     withSelinux(input.confinement.selinux),
 
     withNamespaces(namespaces),
+    withUserNamespace(input.userns),
     withCgroupNamespace(facts.cgroup, privileged),
     withHostname(namespaces.uts, hostname),
 

@@ -2,30 +2,16 @@ import { expect, test } from 'vitest';
 import type { OciFeatures } from './features.ts';
 import { abilitiesOf, readFeatures } from './features.ts';
 
-const NONE: OciFeatures = { mountOptions: [], namespaces: [], idMappedMounts: false, seccomp: true };
+const NONE: OciFeatures = { mountOptions: [], namespaces: [], seccomp: true };
 const ALL: OciFeatures = {
   mountOptions: ['ro', 'rro'],
   namespaces: ['pid', 'user'],
-  idMappedMounts: true,
   seccomp: true,
 };
 const KERNEL = { mountAttributes: true, userNamespaces: true };
 
 test.each<[string, unknown, OciFeatures]>([
-  [
-    'runc 1.1 knows no id-mapped mounts',
-    { mountOptions: ['ro', 'rro'], linux: { namespaces: ['pid', 'user'] } },
-    { ...ALL, idMappedMounts: false },
-  ],
-  [
-    'runc 1.2 does',
-    {
-      mountOptions: ['ro', 'rro'],
-      linux: { namespaces: ['pid', 'user'], mountExtensions: { idmap: { enabled: true } } },
-    },
-    ALL,
-  ],
-  ['switched off', { linux: { mountExtensions: { idmap: { enabled: false } } } }, NONE],
+  ['runc 1.1', { mountOptions: ['ro', 'rro'], linux: { namespaces: ['pid', 'user'] } }, ALL],
   ['built without seccomp', { linux: { seccomp: { enabled: false } } }, { ...NONE, seccomp: false }],
   ['nothing', {}, NONE],
   ['no document', null, NONE],
@@ -36,19 +22,10 @@ test.each<[string, unknown, OciFeatures]>([
 });
 
 test.each<[string, Parameters<typeof abilitiesOf>, string[]]>([
-  ['all', [ALL, KERNEL], ['recursiveReadOnly', 'idMappedMounts', 'userNamespaces']],
-  ['a runtime without id-mapped mounts', [{ ...ALL, idMappedMounts: false }, KERNEL], ['recursiveReadOnly']],
-  ['a runtime without rro', [{ ...ALL, mountOptions: [] }, KERNEL], ['idMappedMounts', 'userNamespaces']],
-  [
-    'a runtime without user namespaces',
-    [{ ...ALL, namespaces: [] }, KERNEL],
-    ['recursiveReadOnly', 'idMappedMounts'],
-  ],
-  [
-    'a kernel without user namespaces',
-    [ALL, { ...KERNEL, userNamespaces: false }],
-    ['recursiveReadOnly', 'idMappedMounts'],
-  ],
+  ['all', [ALL, KERNEL], ['recursiveReadOnly', 'userNamespaces']],
+  ['a runtime without rro', [{ ...ALL, mountOptions: [] }, KERNEL], ['userNamespaces']],
+  ['a runtime without user namespaces', [{ ...ALL, namespaces: [] }, KERNEL], ['recursiveReadOnly']],
+  ['a kernel without user namespaces', [ALL, { ...KERNEL, userNamespaces: false }], ['recursiveReadOnly']],
   ['a kernel before 5.12', [ALL, { ...KERNEL, mountAttributes: false }], []],
   ['a runtime that could not be asked', [null, KERNEL], []],
 ])('what a handler can do: %s', (_, [features, kernel], expected) => {

@@ -4,7 +4,6 @@ import type { KernelAbilities, RuntimeAbilities } from '../lib/runtime-abilities
 export interface OciFeatures {
   mountOptions: string[];
   namespaces: string[];
-  idMappedMounts: boolean;
   seccomp: boolean;
 }
 
@@ -14,19 +13,16 @@ export function readFeatures(document: unknown): OciFeatures {
   return {
     mountOptions: textsAt(document, 'mountOptions'),
     namespaces: textsAt(linux, 'namespaces'),
-    idMappedMounts: objectAt(objectAt(linux, 'mountExtensions'), 'idmap')['enabled'] === true,
     seccomp: objectAt(linux, 'seccomp')['enabled'] !== false,
   };
 }
 
 /** Null features are those of a runtime that could not be asked: it is trusted with nothing. */
 export function abilitiesOf(features: OciFeatures | null, kernel: KernelAbilities): RuntimeAbilities {
-  const idMappedMounts = kernel.mountAttributes && features?.idMappedMounts === true;
   return {
     recursiveReadOnly: kernel.mountAttributes && (features?.mountOptions.includes('rro') ?? false),
-    idMappedMounts,
     userNamespaces:
-      idMappedMounts && kernel.userNamespaces && (features?.namespaces.includes('user') ?? false),
+      kernel.mountAttributes && kernel.userNamespaces && (features?.namespaces.includes('user') ?? false),
     seccomp: features?.seccomp ?? true,
   };
 }

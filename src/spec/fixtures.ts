@@ -213,6 +213,7 @@ export function containerInput(over: Partial<ContainerSpecInput> = {}): Containe
     image: imageConfig(),
     imageName: 'registry.example/app:1',
     namespaces: { network: pinned('net'), ipc: pinned('ipc'), uts: pinned('uts'), pid: NEW },
+    userns: null,
     user: { uid: 0, gid: 0, additionalGids: [0], home: '/root' },
     files: {
       hostname: `${POD_STATE}/hostname`,
@@ -248,6 +249,7 @@ export function pauseInput(over: Partial<PauseSpecInput> = {}): PauseSpecInput {
     rootPath: '/run/cristal/pause',
     args: ['/pause'],
     namespaces: { network: pinned('net'), ipc: pinned('ipc'), uts: pinned('uts') },
+    userns: null,
     files: { resolvConf: `${POD_STATE}/resolv.conf`, shm: `${POD_STATE}/shm` },
     cgroupsPath: '/kubepods/pod1/p1',
     facts: hostFacts(),

@@ -4,6 +4,7 @@ import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfi
 import type { HostDevice, HostFacts } from '../lib/host-facts.ts';
 import type { ImageConfig } from '../lib/image-config.ts';
 import type { CdiEdits } from './cdi/edits.ts';
+import type { PodUserNamespace } from './id-mappings.ts';
 import type { OciRlimit, OciSpec } from './oci.ts';
 import type { SeccompFilter } from './seccomp/option.ts';
 import type { SelinuxLabels } from './selinux.ts';
@@ -77,6 +78,8 @@ export interface ContainerSpecInput {
   image: ImageConfig;
   imageName: string;
   namespaces: { network: NamespaceRef; ipc: NamespaceRef; uts: NamespaceRef; pid: NamespaceRef };
+  /** Null in the machine's. */
+  userns: PodUserNamespace | null;
   user: ResolvedUser;
   /** Paths of the sandbox's files on the host; `shm` is a directory. */
   files: { hostname: string; hosts: string; resolvConf: string; shm: string };
@@ -104,6 +107,7 @@ export interface PauseSpecInput {
   rootPath: string;
   args: string[];
   namespaces: { network: NamespaceRef; ipc: NamespaceRef; uts: NamespaceRef };
+  userns: PodUserNamespace | null;
   files: { resolvConf: string; shm: string };
   cgroupsPath: string;
   facts: HostFacts;

@@ -1,7 +1,8 @@
 import { posix } from 'node:path';
 import type { Mount__Output } from '../gen/runtime/v1/Mount.ts';
-import { Fault } from '../lib/fault.ts';
+import { during, Fault } from '../lib/fault.ts';
 import type { RuntimeAbilities } from '../lib/runtime-abilities.ts';
+import { mountIds } from './id-mappings.ts';
 
 /** What a mount may ask for besides its own fields. The others would undo what those say. */
 const OPTIONS = ['nosuid', 'nodev', 'noexec', 'noatime', 'nodiratime', 'relatime'];
@@ -24,9 +25,15 @@ export function checkMounts(
       const lack = 'the runtime of its pod, or this kernel, has no recursive read-only mounts';
       throw new Fault('failed_precondition', `RROUnsupported: ${at}: ${lack}`);
     }
-    if (wanted.uidMappings.length > 0 || wanted.gidMappings.length > 0) {
-      throw new Fault('unimplemented', `${at}: id-mapped mounts are not supported yet`);
-    }
+    checkIds(wanted, at);
+  }
+}
+
+function checkIds(wanted: Mount__Output, at: string): void {
+  try {
+    mountIds(wanted);
+  } catch (error) {
+    throw during(at, error);
   }
 }
 

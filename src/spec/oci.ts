@@ -80,6 +80,9 @@ export interface OciLinux {
   readonlyPaths: string[];
   intelRdt?: OciIntelRdt;
   rootfsPropagation?: 'rslave' | 'rshared';
+  /** Of the user namespace that it joins. */
+  uidMappings?: OciIdMapping[];
+  gidMappings?: OciIdMapping[];
   seccomp?: OciSeccomp;
   /** SELinux label of the files that the runtime mounts. */
   mountLabel?: string;
@@ -120,8 +123,14 @@ export interface OciIntelRdt {
   enableMBM?: boolean;
 }
 
+export interface OciIdMapping {
+  containerID: number;
+  hostID: number;
+  size: number;
+}
+
 export interface OciNamespace {
-  type: 'pid' | 'network' | 'ipc' | 'uts' | 'mount' | 'cgroup';
+  type: 'pid' | 'network' | 'ipc' | 'uts' | 'mount' | 'cgroup' | 'user';
   path?: string;
 }
 

@@ -5,6 +5,7 @@ import type { SpecOption } from './build.ts';
 import { buildSpec, EMPTY_SPEC } from './build.ts';
 import { withCgroupsPath } from './cgroups-path.ts';
 import { withBasicDevices } from './devices.ts';
+import { withUserNamespace } from './id-mappings.ts';
 import type { PauseSpecInput, ResolvedUser } from './input.ts';
 import { sharedMemory, systemMounts, withMounts } from './mounts.ts';
 import { withHostname, withNamespaces } from './namespaces.ts';
@@ -43,6 +44,7 @@ export function buildPauseSpec(input: PauseSpecInput): OciSpec {
     withSelinux(input.confinement.selinux),
 
     withNamespaces({ ...namespaces, pid: { kind: 'new' } }),
+    withUserNamespace(input.userns),
     withHostname(namespaces.uts, config.hostname),
 
     withMounts(mounts, []),

@@ -14,6 +14,8 @@ import { newId } from '../../lib/id.ts';
 import { encodeJson } from '../../lib/json.ts';
 import { Rollback } from '../../lib/rollback.ts';
 import { nowNs } from '../../lib/time.ts';
+import { checkUserNamespace, userNamespaceOf } from '../../sandbox/namespaces.ts';
+import { pinsDir } from '../../sandbox/release.ts';
 import { checkMounts } from '../../spec/mount-rules.ts';
 import type { Container, ContainerStatus } from '../../store/containers.ts';
 import { containerName, NEW_STATUS } from '../../store/containers.ts';
@@ -40,6 +42,7 @@ export async function createContainer(needs: Needs, request: Request, call: Call
   if (!config?.metadata?.name) throw new Fault('invalid_argument', 'config.metadata.name is required');
   if (!config.image?.image) throw new Fault('invalid_argument', 'config.image is required');
   const sandbox = needs.sandboxes.mustFind(request.podSandboxId);
+  checkUserNamespace(sandbox.config, config.linux?.securityContext?.namespaceOptions ?? null);
   checkMounts(config.mounts, needs.abilities.get(sandbox.runtimeHandler));
   const name = containerName(config.metadata, sandbox.id);
   const fingerprint = encodeJson(config);
@@ -140,7 +143,12 @@ async function create(needs: Needs, order: Order, { signal, stage }: Operation):
   stage('make volumes');
   work.onFailure('views', (late) => removeViews(needs, { id, snapshotter, config }, late));
   work.onFailure('volumes', () => releaseVolumes(needs, id));
-  const volumes = await makeVolumes(needs, { id, config, image, snapshotter, rootfs }, signal);
+  const userns = userNamespaceOf(sandbox.config, pinsDir(needs.paths.sandboxState(sandbox.id)));
+  const volumes = await makeVolumes(
+    needs,
+    { id, config, image, snapshotter, rootfs, userns, sources: machine.mountSources },
+    signal,
+  );
 
   const drafted = draftContainer(needs, { ...order, id, runtime, snapshotter, volumes }, machine);
   const { record, spec, files } = drafted;

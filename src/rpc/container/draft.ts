@@ -13,7 +13,7 @@ import type { HostDevice, MountInfo } from '../../lib/host-facts.ts';
 import { nowNs } from '../../lib/time.ts';
 import type { SandboxFiles } from '../../sandbox/files.ts';
 import { sandboxFiles } from '../../sandbox/files.ts';
-import { containerNamespaces } from '../../sandbox/namespaces.ts';
+import { containerNamespaces, userNamespaceOf } from '../../sandbox/namespaces.ts';
 import { pinsDir } from '../../sandbox/release.ts';
 import { readBaseSpec } from '../../spec/base.ts';
 import { EMPTY_SPEC } from '../../spec/build.ts';
@@ -133,6 +133,7 @@ export function draftContainer(
     image: image.config,
     imageName: image.repoTags[0] ?? config.image?.image ?? image.id,
     namespaces: namespacesOf(needs, order),
+    userns: userNamespaceOf(sandbox.config, pinsDir(needs.paths.sandboxState(sandbox.id))),
     user,
     files,
     cgroupsPath: cgroups,

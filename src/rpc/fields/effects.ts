@@ -57,7 +57,7 @@ export function createWorld(dir: string, config: Config): World {
   ] as const) {
     containers.put(container({ id, name: id, pid, sandboxId: POD_ID }));
   }
-  const able = { recursiveReadOnly: true, idMappedMounts: true, userNamespaces: true, seccomp: true };
+  const able = { recursiveReadOnly: true, userNamespaces: true, seccomp: true };
   return {
     dir,
     abilities: new Map([['runc', able]]),
@@ -79,7 +79,7 @@ export function createWorld(dir: string, config: Config): World {
 
 /** What RunPodSandbox makes: namespaces, files, the network, the pause container, and what is told of the pod. */
 export async function podEffects(world: World, config: PodSandboxConfig): Promise<object> {
-  refuseUnsupported(config);
+  refuseUnsupported(config, world.abilities.get('runc'));
   const record = podRecord(config);
   const runtime = runtimeNamed(world.config, '');
   const confinement = record.holder === 'pause' ? await pauseConfinement(world, record) : null;

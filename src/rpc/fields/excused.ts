@@ -4,6 +4,8 @@
 export const ELSEWHERE: Readonly<Record<string, string>> = {
   'container mounts[].image.image': 'test/volumes.test.ts',
   'container mounts[].imageSubPath': 'test/volumes.test.ts',
+  'container mounts[].uidMappings': 'test/userns.test.ts',
+  'container mounts[].gidMappings': 'test/userns.test.ts',
   'container stdinOnce': 'test/streaming/sessions.test.ts',
 };
 
@@ -40,8 +42,7 @@ export const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
 export const REFUSED: readonly string[] = [
   'container windows',
   'pod windows',
-  'pod linux.securityContext.namespaceOptions.usernsOptions.uids',
-  'pod linux.securityContext.namespaceOptions.usernsOptions.gids',
-  'container mounts[].uidMappings',
-  'container mounts[].gidMappings',
+  // Whatever is not 0.
+  'pod linux.securityContext.namespaceOptions.usernsOptions.uids[].containerId',
+  'pod linux.securityContext.namespaceOptions.usernsOptions.gids[].containerId',
 ];

@@ -86,9 +86,17 @@ function plain(): Configs {
   };
 }
 
+const USERNS = 'linux.securityContext.namespaceOptions.usernsOptions';
+
 /** What else has to be set for a field to mean something. */
 function given(): Record<string, [Part, path: string, value: unknown][]> {
   const security = 'linux.securityContext';
+  const range = [{ containerId: 0, hostId: 65_536, length: 65_536 }];
+  const userns = { mode: 'POD', uids: range, gids: range };
+  const mapped: [Part, string, unknown][] = [
+    ['container', 'mounts[].uidMappings', range],
+    ['container', 'mounts[].gidMappings', range],
+  ];
   const asPrivileged: [Part, string, unknown] = ['pod', `${security}.privileged`, true];
   return {
     [`container ${security}.privileged`]: [asPrivileged],
@@ -112,6 +120,14 @@ function given(): Record<string, [Part, path: string, value: unknown][]> {
         'image.runtimeHandler',
         'image.imageRef',
       ].map((field) => [`container mounts[].${field}`, [['container', 'mounts[]', IMAGE_MOUNT]]]),
+    ),
+    ...Object.fromEntries(
+      ['hostId', 'containerId', 'length'].flatMap((field) => [
+        [`pod ${security}.namespaceOptions.usernsOptions.uids[].${field}`, [['pod', USERNS, userns]]],
+        [`pod ${security}.namespaceOptions.usernsOptions.gids[].${field}`, [['pod', USERNS, userns]]],
+        [`container mounts[].uidMappings[].${field}`, mapped],
+        [`container mounts[].gidMappings[].${field}`, mapped],
+      ]),
     ),
     'container mounts[].recursiveReadOnly': [['container', 'mounts[].readonly', true]],
     'container linux.resources.hugepageLimits[].pageSize': [

@@ -103,8 +103,7 @@ export function handlers({ config, abilities }: Pick<Needs, 'abilities' | 'confi
       name,
       features: {
         recursiveReadOnlyMounts: able?.recursiveReadOnly ?? false,
-        // RunPodSandbox refuses them still.
-        userNamespaces: false,
+        userNamespaces: able?.userNamespaces ?? false,
       },
     };
   });

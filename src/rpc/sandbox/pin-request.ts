@@ -1,7 +1,7 @@
 import type { PodSandboxConfig__Output as PodSandboxConfig } from '../../gen/runtime/v1/PodSandboxConfig.ts';
 import type { PinRequest } from '../../host/namespaces.ts';
 import type { HostFacts } from '../../lib/host-facts.ts';
-import { ownNamespaces } from '../../sandbox/namespaces.ts';
+import { idsOf, ownNamespaces } from '../../sandbox/namespaces.ts';
 import { defaultSysctls } from '../../sandbox/sysctls.ts';
 import type { Services } from '../services.ts';
 
@@ -17,6 +17,7 @@ export function pinRequest(
     hostname: hostnameOf(config, needs.facts),
     sysctls: config.linux?.sysctls ?? {},
     defaultSysctls: defaultSysctls(config, needs.config),
+    ids: idsOf(config),
   };
 }
 

@@ -52,8 +52,8 @@ export async function runPodSandbox(needs: Needs, request: Request, call: Call):
   if (!name || !namespace || !uid) {
     throw new Fault('invalid_argument', 'config.metadata needs name, namespace and uid');
   }
-  refuseUnsupported(config);
   const runtime = runtimeNamed(needs.config, request.runtimeHandler);
+  refuseUnsupported(config, needs.abilities.get(runtime.name));
 
   const key = sandboxName(config.metadata);
   const fingerprint = encodeJson([config, runtime.name]);

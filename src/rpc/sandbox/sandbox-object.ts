@@ -1,7 +1,7 @@
 import type { NamedRuntime } from '../../config/runtimes.ts';
 import { specAny } from '../../container/oci-any.ts';
 import { sandboxFiles } from '../../sandbox/files.ts';
-import { containerNamespaces } from '../../sandbox/namespaces.ts';
+import { containerNamespaces, userNamespaceOf } from '../../sandbox/namespaces.ts';
 import { pauseRoot } from '../../sandbox/pause.ts';
 import { pinsDir } from '../../sandbox/release.ts';
 import { sandboxAnnotations } from '../../spec/annotations.ts';
@@ -55,6 +55,7 @@ function pauseSpec(
     rootPath: pauseRoot(dir),
     args: ['/pause'],
     namespaces: containerNamespaces(config, null, { dir: pinsDir(dir), pausePid: 0, targetPid: 0 }),
+    userns: userNamespaceOf(config, pinsDir(dir)),
     files: sandboxFiles(dir, config),
     cgroupsPath: cgroupsPath({ parent: config.linux?.cgroupParent ?? '', id, driver }),
     facts: needs.facts,
