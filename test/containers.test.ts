@@ -84,6 +84,14 @@ describe.each<ContainerdVersion>(['1.6', '2.3'])('containers on containerd %s', 
     expect(await exited(id)).toMatchObject({ exitCode: 137, reason: 'OOMKilled' });
   });
 
+  test('containers of a pod can run one right after the other, each the only one', async () => {
+    const alone = world.pod('alone');
+    const inAlone = { podId: await world.runPod(alone), pod: alone };
+    for (const name of ['one', 'two', 'three', 'four', 'five', 'six']) {
+      expect(await output(name, ['echo', name], {}, inAlone)).toBe(`${name}\n`);
+    }
+  });
+
   test('a container that cannot start keeps the reason', async () => {
     const id = await world.createContainer(podId, pod, world.container('absent', ['/no/such/program']));
     await expect(world.cri.runtime.startContainer({ containerId: id })).rejects.toThrow(/no\/such\/program/);

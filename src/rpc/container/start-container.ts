@@ -1,4 +1,5 @@
 import { runtimeNamed } from '../../config/runtimes.ts';
+import { outliveShim, shimMayBeEnding } from '../../container/ending-shim.ts';
 import { START_ERROR_EXIT_CODE } from '../../container/exit.ts';
 import { startTask } from '../../container/task.ts';
 import type { StartContainerRequest__Output as Request } from '../../gen/runtime/v1/StartContainerRequest.ts';
@@ -6,6 +7,7 @@ import type { StartContainerResponse as Response } from '../../gen/runtime/v1/St
 import type { Call } from '../../lib/call.ts';
 import { during, Fault, innerFault, messageOf } from '../../lib/fault.ts';
 import { nowNs } from '../../lib/time.ts';
+import { containersOf } from '../../store/containers.ts';
 import type { Operation } from '../operations.ts';
 import { runtimeOptions } from '../runtime-options.ts';
 import type { Services } from '../services.ts';
@@ -50,17 +52,22 @@ async function start(needs: Needs, id: string, operation: Operation): Promise<vo
       `container "${id}" is ${container.state}; only a created one can be started`,
     );
   }
-  if (needs.sandboxes.get(sandboxId)?.state !== 'ready') {
+  const sandbox = needs.sandboxes.get(sandboxId);
+  if (sandbox?.state !== 'ready') {
     throw new Fault('failed_precondition', `pod sandbox "${sandboxId}" is not ready`);
   }
 
   const runtime = runtimeNamed(needs.config, container.runtimeHandler);
+  const others = containersOf(containers, sandboxId).filter((other) => other.id !== id);
+  const { signal } = operation;
+  const options = {
+    runtime: runtimeOptions(runtime, needs.cgroupDriver),
+    maxLineBytes: needs.config.maxLogLineBytes,
+    ...operation,
+  };
   try {
-    await startTask(needs, container, {
-      runtime: runtimeOptions(runtime, needs.cgroupDriver),
-      maxLineBytes: needs.config.maxLogLineBytes,
-      ...operation,
-    });
+    const mayBeEnding = shimMayBeEnding(sandbox, others, nowNs());
+    await outliveShim(() => startTask(needs, container, options), { mayBeEnding, signal });
   } catch (error) {
     const failed = {
       state: 'exited',
