@@ -12,6 +12,7 @@ const host: HostFacts = {
   hostDevices: [],
   mounts: [],
   hugepageSizes: [],
+  apparmorInKernel: false,
   apparmor: false,
   selinux: null,
   seccomp: true,
@@ -114,4 +115,14 @@ test('binaries are looked for in PATH or where the settings say', async () => {
     { handler: 'crun', wanted: '/opt/crun', path: '/opt/crun' },
   ]);
   expect(asked).toContain(`${(process.env['PATH'] ?? '').split(':')[0]}/runc`);
+});
+
+it.each<[string, Partial<HostFacts>, string[]]>([
+  ['all', {}, []],
+  ['AppArmor and its parser', { apparmorInKernel: true, apparmor: true }, []],
+  ['AppArmor alone', { apparmorInKernel: true }, ['apparmor_parser']],
+  ['no seccomp', { seccomp: false }, ['seccomp']],
+])('guards that are missing: %s', async (_, over, expected) => {
+  const { missingGuards } = await gatherFacts(needsWith({ host: { ...host, ...over } }));
+  expect(missingGuards).toEqual(expected);
 });

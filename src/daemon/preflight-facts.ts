@@ -12,6 +12,8 @@ export interface PreflightFacts {
   systemd: boolean;
   /** The lowest oom_score_adj that a container can get, null where any will do. */
   lowestOomScoreAdj: number | null;
+  /** What guards containers could have by default and have not, as far as it can be mended. */
+  missingGuards: ('seccomp' | 'apparmor_parser')[];
   containerd: ContainerdFacts | { error: string };
   network: NetworkFacts;
   /** The OCI runtimes by handler. Null: not found where we looked. */
@@ -65,6 +67,7 @@ export async function gatherFacts(
   const { mounts, mayLowerOomScore, oomScoreAdj } = needs.host;
   return {
     uid: process.getuid?.() ?? 0,
+    missingGuards: missingGuards(needs.host),
     cgroupMounted: mounts.some(({ fsType }) => fsType === 'cgroup' || fsType === 'cgroup2'),
     systemd,
     lowestOomScoreAdj: mayLowerOomScore ? null : oomScoreAdj,
@@ -72,6 +75,13 @@ export async function gatherFacts(
     network,
     binaries,
   };
+}
+
+function missingGuards(host: HostFacts): PreflightFacts['missingGuards'] {
+  return [
+    ...(host.seccomp ? [] : (['seccomp'] as const)),
+    ...(host.apparmorInKernel && !host.apparmor ? (['apparmor_parser'] as const) : []),
+  ];
 }
 
 async function askContainerd(

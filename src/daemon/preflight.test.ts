@@ -9,6 +9,7 @@ import type { ContainerdFacts, PreflightFacts } from './preflight-facts.ts';
 function factsWith(change: Partial<PreflightFacts>): PreflightFacts {
   return {
     uid: 0,
+    missingGuards: [],
     cgroupMounted: true,
     systemd: false,
     lowestOomScoreAdj: null,
@@ -41,6 +42,20 @@ test('a sound machine gives no findings', () => {
 it.each<[string, Partial<PreflightFacts>, Finding['level'], string, string]>([
   ['not root', { uid: 1000 }, 'error', 'runs as uid 1000', 'run it as root'],
   ['no capability', { lowestOomScoreAdj: -500 }, 'warn', 'oom_score_adj below -500', 'CAP_SYS_RESOURCE'],
+  [
+    'no seccomp',
+    { missingGuards: ['seccomp'] },
+    'warn',
+    'no filters of system calls',
+    'CONFIG_SECCOMP_FILTER',
+  ],
+  [
+    'no parser',
+    { missingGuards: ['apparmor_parser'] },
+    'warn',
+    'without a profile',
+    'install the package apparmor',
+  ],
   ['no cgroups', { cgroupMounted: false }, 'error', 'no cgroup filesystem', '/sys/fs/cgroup'],
   [
     'containerd away',

@@ -35,11 +35,27 @@ export function judge(facts: PreflightFacts, config: Config): Finding[] {
 export function judgeMachine(facts: PreflightFacts, config: Config): Finding[] {
   const findings = [
     ...judgeHost(facts),
+    ...facts.missingGuards.map(judgeGuard),
     ...judgeCgroups(facts, config),
     ...judgeContainerd(facts.containerd, config),
     ...judgeBinaries(facts.binaries),
   ];
   return findings.map(onOneLine);
+}
+
+function judgeGuard(missing: PreflightFacts['missingGuards'][number]): Finding {
+  if (missing === 'seccomp') {
+    return {
+      level: 'warn',
+      what: 'this kernel has no filters of system calls: pods that ask for a seccomp profile are refused',
+      mend: 'take a kernel with CONFIG_SECCOMP_FILTER',
+    };
+  }
+  return {
+    level: 'warn',
+    what: 'AppArmor is on, but apparmor_parser is not at /sbin: containers run without a profile',
+    mend: 'install the package apparmor and restart cristal',
+  };
 }
 
 function judgeHost({ uid, cgroupMounted, lowestOomScoreAdj }: PreflightFacts): Finding[] {

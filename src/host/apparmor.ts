@@ -81,6 +81,9 @@ export class Apparmor {
 
 /** The profile that this process runs under, without its mode. */
 export async function ownApparmorProfile(): Promise<string> {
-  const label = (await readText('/proc/self/attr/current').catch(() => null)) ?? '';
+  // The second is that of whichever guard came first, on kernels that know but one.
+  const files = ['/proc/self/attr/apparmor/current', '/proc/self/attr/current'];
+  const texts = await Promise.all(files.map((file) => readText(file).catch(() => null)));
+  const label = texts.find((text) => text !== null) ?? '';
   return label.replace(/[\s\0].*$/s, '') || 'unconfined';
 }

@@ -22,6 +22,7 @@ export async function readHostFacts(): Promise<HostFacts> {
     readText('/sys/module/apparmor/parameters/enabled'),
   ]);
   const cgroup = cgroupMode();
+  const apparmorInKernel = apparmor?.trim() === 'Y' && (await exists(APPARMOR_FS));
   return {
     cgroup,
     oomScoreAdj: Number(oomScore ?? 0),
@@ -29,7 +30,8 @@ export async function readHostFacts(): Promise<HostFacts> {
     hostDevices,
     mounts,
     hugepageSizes: (await limitsHugepages(cgroup, mounts)) ? hugepages.flatMap(hugepageSize) : [],
-    apparmor: apparmor?.trim() === 'Y' && (await exists(APPARMOR_FS)) && (await exists(APPARMOR_PARSER)),
+    apparmorInKernel,
+    apparmor: apparmorInKernel && (await exists(APPARMOR_PARSER)),
     selinux: mounts.some(({ fsType }) => fsType === 'selinuxfs') ? await readSelinuxContexts() : null,
     seccomp: await exists('/proc/sys/kernel/seccomp/actions_avail'),
     kernelRelease: release(),

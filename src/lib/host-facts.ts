@@ -45,7 +45,9 @@ export interface HostFacts {
   mounts: MountInfo[];
   /** Those that cgroups can limit, in the words of the OCI spec and the CRI: "2MB", "1GB". */
   hugepageSizes: string[];
-  /** AppArmor is on, and its parser is here to load profiles. */
+  /** AppArmor is on. */
+  apparmorInKernel: boolean;
+  /** It is, and its parser is here to load profiles. */
   apparmor: boolean;
   /** Null without SELinux, and with a policy that knows no containers. */
   selinux: SelinuxContexts | null;

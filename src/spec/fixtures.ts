@@ -38,6 +38,7 @@ export function hostFacts(over: Partial<HostFacts> = {}): HostFacts {
     ],
     mounts: [hostMount('/', 'shared'), hostMount('/srv', 'slave'), hostMount('/srv/private', 'private')],
     hugepageSizes: ['2MB'],
+    apparmorInKernel: false,
     apparmor: false,
     selinux: null,
     seccomp: true,

@@ -22,6 +22,7 @@ test('every handler is listed with what it can do, the default one without a nam
 const sound: PreflightFacts = {
   uid: 0,
   cgroupMounted: true,
+  missingGuards: [],
   systemd: false,
   lowestOomScoreAdj: null,
   containerd: { version: '2.3.7', builtInCri: false, snapshotters: ['overlayfs'], deprecations: {} },

@@ -18,6 +18,9 @@ const RULED_BY = new Set(DEFAULT_RULES.flatMap((rule) => [rule.capability, rule.
 /** By the terms that matter; containers differ in few of them, and a profile is some 10 KiB of JSON. */
 const made = new Map<string, OciSeccomp>();
 
+/** Pods choose their capabilities, and there are more sets of them than we care to remember. */
+const MAX_MADE = 64;
+
 /** The profile RuntimeDefault. Frozen, since specs share it. */
 export function defaultSeccomp({ capabilities, arch, kernel }: ProfileTerms): OciSeccomp {
   const held = new Set(capabilities.filter((name) => RULED_BY.has(name)));
@@ -30,6 +33,7 @@ export function defaultSeccomp({ capabilities, arch, kernel }: ProfileTerms): Oc
     architectures: [...(ARCHITECTURES[arch] ?? [])],
     syscalls: [unconditional(applies), ...applies.flatMap(conditional)],
   });
+  if (made.size >= MAX_MADE) made.clear();
   made.set(key, profile);
   return profile;
 }
