@@ -58,7 +58,11 @@ export function fullSource(over: Partial<MetricSource> = {}): MetricSource {
     startedAt: LARGE_NS,
     cgroup: { usage: fullReading().usage, detail: fullDetail },
     processes: { processes: 2, openFiles: 7, sockets: 1, openFilesLimit: 1024 },
-    disk: { usedBytes: 1, filesystem: { device: '/dev/sda1', bytes: LARGE, inodes: 3, inodesFree: 2 } },
+    disk: {
+      usedBytes: 1,
+      measuredAt: 77n,
+      filesystem: { device: '/dev/sda1', bytes: LARGE, inodes: 3, inodesFree: 2 },
+    },
     interfaces: [{ name: 'eth0', rx: counters, tx: counters }],
     deviceName: (major, minor) => `/dev/${major}-${minor}`,
     ...over,

@@ -1,7 +1,7 @@
-import { mkdirSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { cgroupMode } from '../cgroup.ts';
-import { readMountInfo } from '../mounts.ts';
+import { parseMountInfo, readMountInfo } from '../mounts.ts';
 import { createCgroupReader } from './reader.ts';
 
 /** Each controller's directory of a new cgroup. */
@@ -34,6 +34,31 @@ test.runIf(process.getuid?.() === 0)(
       }
       expect(reader.usage(path)).toBeNull();
       expect(reader.cpuTime(path)).toBeNull();
+    }
+  },
+);
+
+const unified = parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8')).find(
+  ({ fsType }) => fsType === 'cgroup2',
+);
+
+test.runIf(process.getuid?.() === 0 && unified)(
+  'a real v2 hierarchy tells processor time and pressure',
+  () => {
+    const mounts = unified ? [unified] : [];
+    const path = `/cristal-test-${process.pid}-v2`;
+    const dir = `${unified?.mountPoint}${path}`;
+    mkdirSync(dir);
+    try {
+      using reader = createCgroupReader({ cgroup: 'v2', mounts, hugepageSizes: [] });
+      const usage = reader.usage(path);
+      expect(usage?.cpu?.usageNs).toBe(0n);
+      const line = { avg10: 0, avg60: 0, avg300: 0, totalNs: 0n };
+      const pressure = existsSync(`${dir}/cpu.pressure`) ? { some: line, full: line } : null;
+      expect([usage?.cpu?.pressure, usage?.ioPressure]).toEqual([pressure, pressure]);
+      expect(reader.detail(path)).toMatchObject({ userNs: 0n, systemNs: 0n });
+    } finally {
+      rmdirSync(dir);
     }
   },
 );

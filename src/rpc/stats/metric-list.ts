@@ -137,5 +137,9 @@ async function diskCounts(
   if (!filesystems.has(layer.mountpoint)) {
     filesystems.set(layer.mountpoint, await filesystemOf(layer.mountpoint, facts.mounts));
   }
-  return { usedBytes: layer.bytes, filesystem: filesystems.get(layer.mountpoint) ?? null };
+  return {
+    usedBytes: layer.bytes,
+    measuredAt: layer.at,
+    filesystem: filesystems.get(layer.mountpoint) ?? null,
+  };
 }

@@ -1,5 +1,5 @@
 import type { IoCount } from '../../host/cgroup/usage.ts';
-import type { DiskCounts, MetricKind } from './kind.ts';
+import type { DiskCounts, MetricKind, Sample } from './kind.ts';
 import { one } from './kind.ts';
 
 /** The writable layer, and traffic with block devices. */
@@ -11,7 +11,13 @@ export const diskMetrics: readonly MetricKind[] = [
   ),
   filesystem('container_fs_inodes_total', 'Inodes that the file system has.', (d) => d.filesystem?.inodes),
   filesystem('container_fs_limit_bytes', 'Size of the file system, in bytes.', (d) => d.filesystem?.bytes),
-  filesystem('container_fs_usage_bytes', 'What the container has written, in bytes.', (d) => d.usedBytes),
+  {
+    name: 'container_fs_usage_bytes',
+    type: 'GAUGE',
+    help: 'What the container has written, in bytes.',
+    labels: ['device'],
+    samples: ({ disk }) => (disk ? [usage(disk)] : []),
+  },
   device('container_fs_reads_bytes_total', 'Bytes read from the device.', 'Read', (io) => io.bytes),
   device('container_fs_reads_total', 'Reads from the device.', 'Read', (io) => io.operations),
   device('container_fs_writes_bytes_total', 'Bytes written to the device.', 'Write', (io) => io.bytes),
@@ -27,6 +33,10 @@ export const diskMetrics: readonly MetricKind[] = [
       ),
   },
 ];
+
+function usage({ usedBytes, measuredAt, filesystem: on }: DiskCounts): Sample {
+  return { value: usedBytes, labels: [on?.device ?? ''], cachedAt: measuredAt };
+}
 
 function filesystem(name: string, help: string, value: (disk: DiskCounts) => number | undefined): MetricKind {
   return {

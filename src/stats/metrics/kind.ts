@@ -31,6 +31,8 @@ export interface ProcessCounts {
 /** What a container wrote, and the file system that it lies on. */
 export interface DiskCounts {
   readonly usedBytes: number;
+  /** When that was measured, in nanoseconds since the epoch. */
+  readonly measuredAt: bigint;
   /** Null where the snapshotter's directory is not to be found from here. */
   readonly filesystem: Filesystem | null;
 }
@@ -40,6 +42,8 @@ export interface Sample {
   readonly value: number | bigint;
   /** In the order of the kind's own labels. */
   readonly labels: readonly string[];
+  /** When it was measured in nanoseconds since the epoch, where that was not for this call. */
+  readonly cachedAt?: bigint;
 }
 
 /** A metric by cAdvisor's name, as dashboards know it. */

@@ -43,7 +43,7 @@ test('every metric that can be told has as many values as its descriptor has key
   for (const { name = '', labelValues = [], value } of metrics) {
     expect([name, labelValues.length]).toEqual([name, keys.get(name)?.length]);
     expect(labelValues.slice(0, 6)).toEqual(['main', '/pod/c1', 'app:1', 'c1', 'default', 'web']);
-    expect(value?.value).toMatch(/^\d+$/);
+    expect(String(value?.value)).toMatch(/^\d+$/);
   }
   const seen = metrics.map(({ name, labelValues }) => `${name} ${labelValues?.join()}`);
   expect(new Set(seen).size).toBe(seen.length);
@@ -65,9 +65,12 @@ test('values are in the units that the names say', () => {
     cgroup: cgroup && { detail: cgroup.detail, usage },
   });
   const value = (name: string, ...labels: string[]) =>
-    metricsOf(source, base).find(
-      (one) => one.name === `container_${name}` && labels.every((label) => one.labelValues?.includes(label)),
-    )?.value?.value;
+    metricsOf(source, base)
+      .find(
+        (one) =>
+          one.name === `container_${name}` && labels.every((label) => one.labelValues?.includes(label)),
+      )
+      ?.value?.value?.toString();
   expect(value('cpu_usage_seconds_total', 'total')).toBe('12');
   expect(value('start_time_seconds')).toBe('1795000000');
   expect(value('last_seen')).toBe('1795000000');
@@ -77,6 +80,13 @@ test('values are in the units that the names say', () => {
   expect(value('fs_writes_total', '/dev/8-0')).toBe('4');
   expect(value('pressure_cpu_stalled_seconds_total')).toBeUndefined();
   expect(value('ulimits_soft', 'max_open_files')).toBe('1024');
+});
+
+test('only what was measured for an earlier call has a timestamp', () => {
+  const stamped = metricsOf(fullSource(), base).filter(({ timestamp }) => timestamp !== 0);
+  expect(stamped.map(({ name, timestamp }) => [name, timestamp])).toEqual([
+    ['container_fs_usage_bytes', '77'],
+  ]);
 });
 
 test('a pod tells nothing of what only containers have', () => {

@@ -35,17 +35,19 @@ export function metricDescriptors(): MetricDescriptor[] {
   return METRICS.map(({ name, help, labels }) => ({ name, help, labelKeys: [...BASE_KEYS, ...labels] }));
 }
 
-/** The values of labels are in the order of the descriptors' keys. */
+/**
+ * The values of labels are in the order of the descriptors' keys. What is read for this call has the timestamp 0, as
+ * the CRI wants it: Prometheus can then tell that a pod is gone.
+ */
 export function metricsOf(source: MetricSource, base: BaseLabels): Metric[] {
-  const timestamp = source.at.toString();
   const baseValues = BASE_KEYS.map((key) => base[key]);
   return METRICS.flatMap(({ name, type, samples }) =>
-    samples(source).map(({ value, labels }) => ({
+    samples(source).map(({ value, labels, cachedAt = 0n }) => ({
       name,
-      timestamp,
+      timestamp: cachedAt === 0n ? 0 : cachedAt.toString(),
       metricType: type,
       labelValues: [...baseValues, ...labels],
-      value: { value: value.toString() },
+      value: { value: typeof value === 'bigint' ? value.toString() : value },
     })),
   );
 }
