@@ -96,8 +96,12 @@ async function empty(all: Bench): Promise<void> {
 async function simulate(cgroups: readonly string[]): Promise<void> {
   const containers = Array.from({ length: MANY }, (_, number) => {
     // Another name for the same cgroup: a reader that keeps files open must not profit from there being few.
-    const alias = '/.'.repeat(Math.floor(number / cgroups.length));
-    return container({ id: `c${number}`, cgroupsPath: `${cgroups[number % cgroups.length]}${alias}` });
+    const alias = Math.floor(number / cgroups.length);
+    const [before, behind] = [alias % 100, Math.floor(alias / 100)].map((count) => '/.'.repeat(count));
+    return container({
+      id: `c${number}`,
+      cgroupsPath: `${before}${cgroups[number % cgroups.length]}${behind}`,
+    });
   });
   const log = pino({ level: 'silent' });
   const list = { list: () => containers };
@@ -129,15 +133,11 @@ async function simulate(cgroups: readonly string[]): Promise<void> {
 
 /** How much processor time, in milliseconds, one turn of the event loop took at most: others keep the machine busy. */
 function watchTurns(): { stop(): number } {
-  const used = (): number => {
-    const { user, system } = process.threadCpuUsage();
-    return (user + system) / 1_000;
-  };
   let isOn = true;
   let longest = 0;
-  let before = used();
+  let before = cpuOfThread();
   const tick = (): void => {
-    const now = used();
+    const now = cpuOfThread();
     longest = Math.max(longest, now - before);
     before = now;
     if (isOn) setImmediate(tick);
@@ -149,6 +149,12 @@ function watchTurns(): { stop(): number } {
       return longest;
     },
   };
+}
+
+/** In milliseconds. */
+function cpuOfThread(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1_000;
 }
 
 function parseAndMap(): number {
