@@ -9,7 +9,6 @@ const host: HostFacts = {
   cgroup: 'v2',
   oomScoreAdj: 0,
   mayLowerOomScore: true,
-  hostDevices: [],
   mounts: [],
   hugepageSizes: [],
   apparmorInKernel: false,

@@ -3,7 +3,6 @@ import { hostname, release } from 'node:os';
 import type { HostFacts, MountInfo } from '../lib/host-facts.ts';
 import { APPARMOR_FS, APPARMOR_PARSER } from './apparmor.ts';
 import { cgroupMode } from './cgroup.ts';
-import { readHostDevices } from './devices.ts';
 import { exists, listDir, readText } from './files.ts';
 import { readMountInfo } from './mounts.ts';
 import { readSelinuxContexts } from './selinux.ts';
@@ -13,9 +12,8 @@ const CAP_SYS_RESOURCE = 24n;
 
 /** Reads all that the pure code has to know of this machine. Cheap enough to do per container. */
 export async function readHostFacts(): Promise<HostFacts> {
-  const [mounts, hostDevices, oomScore, status, hugepages, apparmor] = await Promise.all([
+  const [mounts, oomScore, status, hugepages, apparmor] = await Promise.all([
     readMountInfo(),
-    readHostDevices(),
     readText('/proc/self/oom_score_adj'),
     readText('/proc/self/status'),
     listDir('/sys/kernel/mm/hugepages'),
@@ -27,7 +25,6 @@ export async function readHostFacts(): Promise<HostFacts> {
     cgroup,
     oomScoreAdj: Number(oomScore ?? 0),
     mayLowerOomScore: hasCapability(status ?? '', CAP_SYS_RESOURCE),
-    hostDevices,
     mounts,
     hugepageSizes: (await limitsHugepages(cgroup, mounts)) ? hugepages.flatMap(hugepageSize) : [],
     apparmorInKernel,

@@ -41,7 +41,6 @@ export interface HostFacts {
   /** Our own value: without CAP_SYS_RESOURCE no child can get a lower one. */
   oomScoreAdj: number;
   mayLowerOomScore: boolean;
-  hostDevices: HostDevice[];
   mounts: MountInfo[];
   /** Those that cgroups can limit, in the words of the OCI spec and the CRI: "2MB", "1GB". */
   hugepageSizes: string[];

@@ -80,7 +80,7 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
         allAllowed: handler.privilegedAllDevicesAllowed,
       },
       devices: input.devices,
-      hostDevices: facts.hostDevices,
+      hostDevices: input.hostDevices,
       owner: input.deviceOwner,
     }),
 

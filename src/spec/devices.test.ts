@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Device__Output } from '../gen/runtime/v1/Device.ts';
 import { buildSpec, EMPTY_SPEC } from './build.ts';
 import { withDevices } from './devices.ts';
-import { hostFacts } from './fixtures.ts';
+import { HOST_DEVICES } from './fixtures.ts';
 import type { FoundDevice } from './input.ts';
 import type { OciSpec } from './oci.ts';
 
@@ -25,8 +25,6 @@ function devicesOf(wish: Wish) {
   const { devices, resources } = buildSpec(EMPTY_SPEC, [option]).linux;
   return { paths: devices.map(({ path }) => path), devices, rules: resources.devices };
 }
-
-const HOST_DEVICES = hostFacts().hostDevices;
 
 /** What the config says, and what is at the end of its host path. */
 function device(hostPath: string, more: Partial<Device__Output> & { realPath?: string } = {}): FoundDevice {

@@ -7,7 +7,7 @@ import type { LinuxPodSandboxConfig__Output } from '../gen/runtime/v1/LinuxPodSa
 import type { LinuxSandboxSecurityContext__Output } from '../gen/runtime/v1/LinuxSandboxSecurityContext.ts';
 import type { Mount__Output } from '../gen/runtime/v1/Mount.ts';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.ts';
-import type { HostFacts, MountInfo } from '../lib/host-facts.ts';
+import type { HostDevice, HostFacts, MountInfo } from '../lib/host-facts.ts';
 import type { ImageConfig } from '../lib/image-config.ts';
 import { EMPTY_SPEC } from './build.ts';
 import type { Confinement, ContainerSpecInput, NamespaceRef, PauseSpecInput } from './input.ts';
@@ -23,19 +23,20 @@ export function pinned(name: string): NamespaceRef {
   return { kind: 'path', path: `${POD_STATE}/${name}` };
 }
 
+/** Of a small machine. */
+export const HOST_DEVICES: HostDevice[] = [
+  { path: '/dev/null', type: 'c', major: 1, minor: 3, mode: 0o666, uid: 0, gid: 0 },
+  { path: '/dev/ptmx', type: 'c', major: 5, minor: 2, mode: 0o666, uid: 0, gid: 0 },
+  { path: '/dev/snd/timer', type: 'c', major: 116, minor: 33, mode: 0o660, uid: 0, gid: 29 },
+  { path: '/dev/snd/seq', type: 'c', major: 116, minor: 1, mode: 0o660, uid: 0, gid: 29 },
+  { path: '/dev/vda', type: 'b', major: 254, minor: 0, mode: 0o660, uid: 0, gid: 6 },
+];
+
 export function hostFacts(over: Partial<HostFacts> = {}): HostFacts {
-  const root = { uid: 0, gid: 0 };
   return {
     cgroup: 'v2',
     oomScoreAdj: 0,
     mayLowerOomScore: true,
-    hostDevices: [
-      { path: '/dev/null', type: 'c', major: 1, minor: 3, mode: 0o666, ...root },
-      { path: '/dev/ptmx', type: 'c', major: 5, minor: 2, mode: 0o666, ...root },
-      { path: '/dev/snd/timer', type: 'c', major: 116, minor: 33, mode: 0o660, uid: 0, gid: 29 },
-      { path: '/dev/snd/seq', type: 'c', major: 116, minor: 1, mode: 0o660, uid: 0, gid: 29 },
-      { path: '/dev/vda', type: 'b', major: 254, minor: 0, mode: 0o660, uid: 0, gid: 6 },
-    ],
     mounts: [hostMount('/', 'shared'), hostMount('/srv', 'slave'), hostMount('/srv/private', 'private')],
     hugepageSizes: ['2MB'],
     apparmorInKernel: false,
@@ -235,6 +236,7 @@ export function containerInput(over: Partial<ContainerSpecInput> = {}): Containe
     base: EMPTY_SPEC,
     settings: { defaultUlimits: [], tolerateMissingHugetlb: true },
     devices: [],
+    hostDevices: HOST_DEVICES,
     deviceOwner: { uid: null, gid: null },
     cdi: { edits: [], nodes: {} },
     mountSources: {},

@@ -91,6 +91,8 @@ export interface ContainerSpecInput {
   base: OciSpec;
   settings: SpecSettings;
   devices: FoundDevice[];
+  /** All that the machine has, for a privileged container. */
+  hostDevices: HostDevice[];
   deviceOwner: DeviceOwner;
   /** What its CDI devices change, and what is at the host path of each of their nodes. */
   cdi: { edits: CdiEdits[]; nodes: Record<string, HostDevice | null> };

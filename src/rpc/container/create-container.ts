@@ -25,10 +25,15 @@ import type { Operation } from '../operations.ts';
 import { runtimeOptions } from '../runtime-options.ts';
 import type { Services } from '../services.ts';
 import type { DraftNeeds } from './draft.ts';
-import { draftContainer, gatherMachine } from './draft.ts';
+import { draftContainer } from './draft.ts';
+import type { MachineNeeds } from './machine.ts';
+import { gatherMachine } from './machine.ts';
 import { relabelFiles } from './relabel.ts';
 
-type Needs = DraftNeeds & RemoveNeeds & Pick<Services, 'abilities' | 'containerd' | 'images' | 'operations'>;
+type Needs = DraftNeeds &
+  MachineNeeds &
+  RemoveNeeds &
+  Pick<Services, 'abilities' | 'containerd' | 'images' | 'operations'>;
 
 interface Order {
   readonly name: string;

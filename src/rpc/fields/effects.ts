@@ -19,7 +19,9 @@ import { createSandboxStore, sandboxName } from '../../store/sandboxes.ts';
 import { pauseConfinement } from '../confinement.ts';
 import { CdiDevices } from '../container/cdi.ts';
 import type { DraftNeeds } from '../container/draft.ts';
-import { draftContainer, gatherMachine } from '../container/draft.ts';
+import { draftContainer } from '../container/draft.ts';
+import type { MachineNeeds } from '../container/machine.ts';
+import { gatherMachine } from '../container/machine.ts';
 import { relabelled } from '../container/relabel.ts';
 import { toStatus as containerStatus } from '../container/status.ts';
 import { container, sandbox } from '../fixtures.ts';
@@ -29,7 +31,7 @@ import { sandboxObject } from '../sandbox/sandbox-object.ts';
 import { toStatus as podStatus } from '../sandbox/status.ts';
 
 /** All that handlers need to decide, on a machine with AppArmor, SELinux, cgroup v2 and two targets that run. */
-export type World = DraftNeeds & { readonly dir: string };
+export type World = DraftNeeds & MachineNeeds & { readonly dir: string };
 
 const POD_ID = '1'.repeat(64);
 const CONTAINER_ID = '2'.repeat(64);
@@ -65,7 +67,6 @@ export function createWorld(dir: string, config: Config): World {
     cdi: new CdiDevices([`${dir}/cdi`]),
     cgroupDriver: 'cgroupfs',
     config,
-    containerd: null as never, // nothing here is asked of it
     containers,
     facts: hostFacts({
       apparmor: true,
