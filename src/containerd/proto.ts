@@ -4,6 +4,10 @@ import type { TaskDelete, TaskDelete__Output } from '../gen/containerd/events/Ta
 import type { TaskExit, TaskExit__Output } from '../gen/containerd/events/TaskExit.ts';
 import type { TaskOOM, TaskOOM__Output } from '../gen/containerd/events/TaskOOM.ts';
 import type { TaskStart, TaskStart__Output } from '../gen/containerd/events/TaskStart.ts';
+import type {
+  CheckpointOptions,
+  CheckpointOptions__Output,
+} from '../gen/containerd/runc/v1/CheckpointOptions.ts';
 import type { Options, Options__Output } from '../gen/containerd/runc/v1/Options.ts';
 import type { ContainersDefinition } from '../gen/containerd/services/containers/v1/Containers.ts';
 import type { ContentDefinition } from '../gen/containerd/services/content/v1/Content.ts';
@@ -50,6 +54,7 @@ interface Definitions {
   'containerd.services.images.v1.ImageDelete': MessageTypeDefinition<ImageDelete, ImageDelete__Output>;
   'containerd.services.images.v1.ImageUpdate': MessageTypeDefinition<ImageUpdate, ImageUpdate__Output>;
 
+  'containerd.runc.v1.CheckpointOptions': MessageTypeDefinition<CheckpointOptions, CheckpointOptions__Output>;
   'containerd.runc.v1.Options': MessageTypeDefinition<Options, Options__Output>;
   'containerd.types.RuntimeInfo': MessageTypeDefinition<RuntimeInfo, RuntimeInfo__Output>;
   'containerd.types.RuntimeRequest': MessageTypeDefinition<RuntimeRequest, RuntimeRequest__Output>;

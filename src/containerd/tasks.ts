@@ -70,6 +70,8 @@ export type Tasks = ReturnType<typeof createTasks>;
 
 const service = api['containerd.services.tasks.v1.Tasks'];
 
+const CHECKPOINT_OPTIONS = 'containerd.runc.v1.CheckpointOptions';
+
 export function createTasks(connection: Connection) {
   return {
     /** Makes the container's process, stopped before its first instruction. */
@@ -149,6 +151,26 @@ export function createTasks(connection: Connection) {
         { containerId, resources: toAny(resources), annotations },
         options,
       );
+    },
+
+    /** Freezes all processes of a container, until `resume`. */
+    async pause(containerId: string, options?: CallOptions): Promise<void> {
+      await connection.unary(service.Pause, { containerId }, options);
+    },
+
+    async resume(containerId: string, options?: CallOptions): Promise<void> {
+      await connection.unary(service.Resume, { containerId }, options);
+    },
+
+    /** Has the runtime write the state of all processes to a directory on the host; they go on afterwards. */
+    async checkpoint(
+      containerId: string,
+      { imagePath, workPath }: { imagePath: string; workPath: string },
+      options?: CallOptions,
+    ): Promise<void> {
+      const value = api[CHECKPOINT_OPTIONS].serialize({ imagePath, workPath });
+      const request = { containerId, options: { type_url: CHECKPOINT_OPTIONS, value } };
+      await connection.unary(service.Checkpoint, request, options);
     },
 
     /** Resolves when the process has ended, however long that takes. */

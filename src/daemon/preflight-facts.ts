@@ -117,7 +117,7 @@ async function findBinaries(
   return await Promise.all(
     checked.map(async ([handler, { binary }]) => {
       const wanted = binary === '' ? 'runc' : binary;
-      return { handler, wanted, path: await firstExisting(placesOf(wanted), exists) };
+      return { handler, wanted, path: await findProgram(wanted, exists) };
     }),
   );
 }
@@ -126,6 +126,11 @@ function placesOf(wanted: string): string[] {
   if (wanted.startsWith('/')) return [wanted];
   const directories = (process.env['PATH'] ?? '').split(':').filter((directory) => directory !== '');
   return directories.map((directory) => `${directory}/${wanted}`);
+}
+
+/** Where a program is that is looked up in our PATH; null where it is not. */
+export async function findProgram(wanted: string, exists: PreflightNeeds['exists']): Promise<string | null> {
+  return await firstExisting(placesOf(wanted), exists);
 }
 
 async function firstExisting(

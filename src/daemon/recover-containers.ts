@@ -88,6 +88,8 @@ async function recoverContainer(
         startedAt: container.startedAt || nowNs(),
       });
       await endExecs(needs, id);
+      // Only a checkpoint freezes a container, and the one who took it is gone.
+      if (found.task?.status === 'paused') await needs.containerd.tasks.resume(id, { signal: late });
       return await followOutput(needs, container);
     case 'mark-exited': {
       // Where the shim still holds the FIFOs, they have output that nobody read.

@@ -3,6 +3,7 @@ import type { RuntimeServiceHandlers } from '../gen/runtime/v1/RuntimeService.ts
 import type { Call, ServiceHandlers } from '../lib/call.ts';
 import { innerFault } from '../lib/fault.ts';
 import { attach } from './container/attach.ts';
+import { checkpointContainer } from './container/checkpoint-container.ts';
 import { containerStatus } from './container/container-status.ts';
 import { createContainer } from './container/create-container.ts';
 import { exec } from './container/exec.ts';
@@ -103,7 +104,7 @@ export function runtimeHandlers(services: Services): ServiceHandlers<RuntimeServ
     StreamPodSandboxMetrics: bind(streamPodSandboxMetrics, services),
     GetContainerEvents: bind(getContainerEvents, services),
 
-    CheckpointContainer: unimplemented,
+    CheckpointContainer: bind(checkpointContainer, services),
     CheckpointPod: unimplemented,
     RestorePod: unimplemented,
   };

@@ -9,6 +9,8 @@ export interface Paths {
   execState(containerId: string, execId: string): string;
   /** What is mounted on the machine for a container's mounts. */
   containerMounts(id: string): string;
+  /** What CheckpointContainer collects before it packs it; there only while it works. */
+  containerCheckpoint(id: string): string;
   /** The directories of the volumes that a container's image declares. They outlive a reboot. */
   containerVolumes(id: string): string;
   /** What must outlive a reboot: one directory with a status file per sandbox and container. */
@@ -33,6 +35,7 @@ export function createPaths({ root, state }: Pick<Config, 'root' | 'state'>): Pa
     containerState: (id) => `${state}/containers/${id}`,
     execState: (containerId, execId) => `${state}/containers/${containerId}/exec/${execId}`,
     containerMounts: (id) => `${state}/mounts/${id}`,
+    containerCheckpoint: (id) => `${root}/containers/${id}/checkpoint`,
     containerVolumes: (id) => `${root}/containers/${id}/volumes`,
     sandboxRoots: `${root}/sandboxes`,
     containerRoots: `${root}/containers`,
