@@ -1,6 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { staticProgram } from '../src/sandbox/pause-program.ts';
 import type { ContainerConfig, FaultWorld, PodConfig } from './faults/world.ts';
 import { createFaultWorld, failure, SLEEPER } from './faults/world.ts';
 import { outputOf } from './fixtures/outputs.ts';
@@ -12,6 +13,8 @@ const PROBE = [
   '-c',
   'grep ^Seccomp: /proc/self/status; unshare -U true && echo unshared; touch /f && chmod 600 /f && echo changed',
 ];
+
+const EPERM = 1;
 
 const NO_FILTER = 'Seccomp:\t0\n';
 const FILTER = 'Seccomp:\t2\n';
@@ -94,6 +97,32 @@ describe.each<ContainerdVersion>(['1.6', '2.3'])('security on containerd %s', (v
       ['privileged', { privileged: true, seccomp: { profileType: 'RuntimeDefault' } }],
     ])('%s filters nothing', async (_, security) => {
       expect(await output(security, PROBE)).toBe(`${NO_FILTER}unshared\nchanged\n`);
+    });
+
+    test.skipIf(process.arch !== 'x64').each<[string, call: number[], errno: number, withAdmin: number]>([
+      ["a socket of the kernel's crypto", [41, 38, 5], EPERM, EPERM],
+      ['a socket to the hypervisor', [41, 40, 1], EPERM, EPERM],
+      ['a unix socket', [41, 1, 1], 0, 0],
+      ['clone3, which answers as if it were not there', [435, 0, 0], 38, 22],
+      ['a user namespace', [272, 0x1000_0000], EPERM, 0],
+      ['no address randomisation', [135, 0x4_0000], EPERM, EPERM],
+      ['the question for the personality', [135, 0xffff_ffff], 0, 0],
+      ['the keyring', [250, 0, 0], EPERM, EPERM],
+      ['io_uring', [425, 1, 0], EPERM, EPERM],
+    ])('%s under the default profile', async (name, call, errno, withAdmin) => {
+      const dir = join(world.logs, `call-${name}`);
+      mkdirSync(dir);
+      writeFileSync(join(dir, 'call'), systemCall(call), { mode: 0o755 });
+      const exitCode = async (security: object) => {
+        const mounts = [{ hostPath: dir, containerPath: '/probe' }];
+        const config = { ...withSecurity(security, ['/probe/call']), mounts };
+        await outputOf(world, { podId, pod }, config);
+        return (await statusOf(config)).exitCode;
+      };
+      const seccomp = { profileType: 'RuntimeDefault' };
+      expect(await exitCode({ seccomp })).toBe(errno);
+      expect(await exitCode({ seccomp, capabilities: { addCapabilities: ['SYS_ADMIN'] } })).toBe(withAdmin);
+      if (withAdmin === EPERM) expect(await exitCode({})).not.toBe(EPERM);
     });
 
     test('an exec is filtered as its container is', async () => {
@@ -240,4 +269,26 @@ describe.each<ContainerdVersion>(['1.6', '2.3'])('security on containerd %s', (v
 /** Groups have no order. */
 function sorted(groups: string[]): string[] {
   return groups.toSorted((a, b) => Number(a) - Number(b));
+}
+
+const bytes = (...values: number[]): Buffer => Buffer.from(values);
+const word = (value: number): Buffer => Buffer.from(new Uint32Array([value]).buffer);
+
+/** A program for x86-64 that makes one system call, and exits with its error number or 0. */
+function systemCall([number = 0, first = 0, second = 0]: number[]): Buffer {
+  // biome-ignore format: one instruction a line
+  return staticProgram(62, Buffer.concat([
+    bytes(0xb8), word(number), // mov eax, number
+    bytes(0xbf), word(first), // mov edi, first
+    bytes(0xbe), word(second), // mov esi, second
+    bytes(0x31, 0xd2), // xor edx, edx
+    bytes(0x0f, 0x05), // syscall
+    bytes(0x85, 0xc0), // test eax, eax
+    bytes(0x78, 0x02), // js past the next
+    bytes(0x31, 0xc0), // xor eax, eax
+    bytes(0xf7, 0xd8), // neg eax
+    bytes(0x89, 0xc7), // mov edi, eax
+    bytes(0xb8), word(60), // mov eax, exit
+    bytes(0x0f, 0x05), // syscall
+  ]));
 }

@@ -26,8 +26,12 @@ export function pauseProgram(arch: string): Buffer {
   if (!machine) throw new Fault('unimplemented', `no pause program for ${arch}`);
   const length = machine.code(0).length;
   const code = machine.code(BASE + HEADERS + length);
-  const size = HEADERS + length + SIGACTION_IGNORE.length;
-  return Buffer.concat([elfHeader(machine.elfMachine), loadSegment(size), code, SIGACTION_IGNORE]);
+  return staticProgram(machine.elfMachine, Buffer.concat([code, SIGACTION_IGNORE]));
+}
+
+/** A program that is nothing but its code, which begins at its first byte, and what that refers to. */
+export function staticProgram(elfMachine: number, code: Buffer): Buffer {
+  return Buffer.concat([elfHeader(elfMachine), loadSegment(HEADERS + code.length), code]);
 }
 
 function codeForX64(sigaction: number): Buffer {
