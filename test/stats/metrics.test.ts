@@ -119,6 +119,30 @@ describe.each<ContainerdVersion>(['1.6', '2.3'])('metrics on containerd %s', (ve
     expect(podOf('memory_usage_bytes')).toBeGreaterThanOrEqual(of('memory_rss'));
   });
 
+  test('what is held back by its quota, or killed for want of memory, is counted', async () => {
+    // The shell itself is small: the kernel kills its child.
+    const command = ['sh', '-c', 'dd if=/dev/zero of=/dev/null bs=200M count=1; while true; do :; done'];
+    const resources = { cpuPeriod: 100_000, cpuQuota: 10_000, memoryLimitInBytes: 16 * MIB };
+    const pod = world.pod('held', { linux: { cgroupParent: `${cgroup}-held` } });
+    const held = await world.runContainer(pod, world.container('held', command, { linux: { resources } }));
+    const ofHeld = async () => {
+      const { podMetrics } = await world.cri.runtime.listPodSandboxMetrics({});
+      const found = podMetrics.find(({ podSandboxId }) => podSandboxId === held.podId)?.containerMetrics[0];
+      return valueOf(found?.metrics ?? []);
+    };
+    const counted = await eventually(async () => {
+      const of = await ofHeld();
+      return of('oom_events_total') === 1 && of('cpu_cfs_throttled_seconds_total') >= 1;
+    }, 30_000);
+    expect(counted).toBe(true);
+    const of = await ofHeld();
+    expect(of('cpu_cfs_throttled_periods_total')).toBeGreaterThan(5);
+    expect(of('cpu_cfs_periods_total')).toBeGreaterThanOrEqual(of('cpu_cfs_throttled_periods_total'));
+    expect(of('memory_max_usage_bytes')).toBe(16 * MIB);
+    expect(await world.containerState(held.id)).toBe('CONTAINER_RUNNING');
+    await world.cri.runtime.removePodSandbox({ podSandboxId: held.podId });
+  });
+
   test('the stream has the same', async () => {
     const streamed = [];
     for await (const { podSandboxMetrics } of world.cri.streams.streamPodSandboxMetrics({})) {

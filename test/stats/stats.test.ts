@@ -281,7 +281,7 @@ describe.each<ContainerdVersion>(['1.6', '2.3'])('stats on containerd %s', (vers
   });
 
   test('a pod that names no cgroup has what its containers have, and no sum of others’', async () => {
-    const config = world.pod('nameless', { linux: {} });
+    const config = world.pod('nameless', { linux: { cgroupParent: '' } });
     const { podId, id } = await world.runContainer(config, world.container('main', SLEEPER));
     const { stats } = await world.cri.runtime.podSandboxStats({ podSandboxId: podId });
     expect(stats?.linux).toMatchObject({
@@ -291,6 +291,21 @@ describe.each<ContainerdVersion>(['1.6', '2.3'])('stats on containerd %s', (vers
     });
     expect(stats?.linux?.containers.map(({ attributes }) => attributes?.id ?? '')).toEqual([id]);
     await world.cri.runtime.removePodSandbox({ podSandboxId: podId });
+  });
+
+  test('containerd that is down costs nothing but what was written since', async () => {
+    await world.containerd.halt('kill');
+    try {
+      const { stats } = await world.cri.runtime.listContainerStats({ filter: { id: busy.id } });
+      expect(stats).toMatchObject([{ attributes: { id: busy.id }, cpu: {}, memory: {} }]);
+      const { podMetrics } = await world.cri.runtime.listPodSandboxMetrics({});
+      expect(podMetrics.map(({ podSandboxId }) => podSandboxId)).toContain(busy.podId);
+      await world.cristal.kill9();
+    } finally {
+      await world.containerd.resume();
+      if (!world.cristal.isRunning()) await world.cristal.resume();
+    }
+    expect(await statsOf(busy.id)).toMatchObject({ cpu: {}, memory: {} });
   });
 });
 

@@ -58,10 +58,9 @@ export class KeptFiles implements Disposable {
     try {
       known.usedMs = now;
       return textOf(known.fd);
-    } catch (error) {
+    } catch {
+      // Its cgroup is gone, and one of the same name may have been made since. Else this tells what is wrong.
       this.#close(path, known);
-      if (!isErrno(error, 'ENODEV')) throw hostFault(`read ${path}`, error);
-      // A cgroup of the same name may have been made since.
       return readOnce(path);
     }
   }
