@@ -92,6 +92,18 @@ describe.each<ContainerdVersion>(['1.6', '2.3'])('containers on containerd %s', 
     }
   });
 
+  test('a label that containerd cannot keep is refused by its key, of a container and of a pod', async () => {
+    const labels = { 'too-long': 'x'.repeat(4096) };
+    const refused = { code: 'INVALID_ARGUMENT', message: expect.stringContaining('too-long') as string };
+    const asked = world.createContainer(podId, pod, world.container('labelled', ['true'], { labels }));
+    await expect(asked).rejects.toMatchObject(refused);
+    await expect(world.runPod(world.pod('labelled', { labels }))).rejects.toMatchObject(refused);
+    const fitting = { note: 'x'.repeat(4000) };
+    const annotations = { note: 'x'.repeat(100_000) };
+    const id = await start(world.container('fits', ['true'], { labels: fitting, annotations }));
+    expect(await statusOf(id)).toMatchObject({ labels: fitting, annotations });
+  });
+
   test('a container that cannot start keeps the reason', async () => {
     const id = await world.createContainer(podId, pod, world.container('absent', ['/no/such/program']));
     await expect(world.cri.runtime.startContainer({ containerId: id })).rejects.toThrow(/no\/such\/program/);

@@ -10,6 +10,7 @@ const read = (document: unknown) => readBaseSpec('/etc/base.json', JSON.stringif
 /** As `ctr oci spec` writes it, shortened, with changes of an operator. */
 const BASE = {
   ociVersion: '1.2.0',
+  hostname: 'other',
   process: {
     user: { uid: 0, gid: 0 },
     env: ['PATH=/nowhere', 'SITE=berlin'],
@@ -70,6 +71,12 @@ test.each([
   ['no JSON', '{', /base spec \/etc\/base.json: /],
   ['a list', '[]', /base spec \/etc\/base.json: expected an object/],
   ['a strange part', '{"linux": 3}', /linux is not an object/],
+  ['a strange list', '{"mounts": {}}', /mounts is not a list/],
+  [
+    'a strange list inside',
+    '{"linux": {"resources": {"devices": 1}}}',
+    /linux.resources.devices is not a list/,
+  ],
 ])('%s is refused by its name', (_, text, message) => {
   const call = () => readBaseSpec('/etc/base.json', text);
   expect(call).toThrow(expect.objectContaining({ code: 'failed_precondition' }));

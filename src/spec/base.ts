@@ -4,7 +4,7 @@ import type { OciSpec } from './oci.ts';
 
 /**
  * A spec of the operator's own, that every container of a runtime handler starts from. What a pod's config says is
- * written over it. What only cristal can know (namespaces, cgroup, root) and what must not come in by the back door
+ * written over it. What only cristal can know (namespaces, hostname, cgroup, root) and what must not come in by the back door
  * (profiles, labels, capabilities) is left out of it. Throws `failed_precondition` that names the file.
  */
 export function readBaseSpec(path: string, text: string): OciSpec {
@@ -15,9 +15,20 @@ export function readBaseSpec(path: string, text: string): OciSpec {
     throw new Fault('failed_precondition', `base spec ${path}: ${(cause as Error).message}`, { cause });
   }
   if (!isObject(document)) throw new Fault('failed_precondition', `base spec ${path}: expected an object`);
-  const base = structuredClone(document) as Partial<OciSpec>;
+  const { hostname: _hostname, ...base }: Partial<OciSpec> = document;
   const { seccomp: _filter, mountLabel: _label, resources, ...linux } = part(path, base, 'linux');
   const { apparmorProfile: _profile, selinuxLabel: _selinux, ...process } = part(path, base, 'process');
+  const lists = {
+    mounts: base.mounts,
+    'process.env': process.env,
+    'process.rlimits': process.rlimits,
+    'linux.devices': linux.devices,
+    'linux.resources.devices': resources?.devices,
+  };
+  for (const [where, list] of Object.entries<unknown>(lists)) {
+    if (Array.isArray(list ?? [])) continue;
+    throw new Fault('failed_precondition', `base spec ${path}: ${where} is not a list`);
+  }
   return {
     ...EMPTY_SPEC,
     ...base,
