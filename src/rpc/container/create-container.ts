@@ -158,7 +158,7 @@ async function create(needs: Needs, order: Order, { signal, stage }: Operation):
   const drafted = draftContainer(needs, { ...order, id, runtime, snapshotter, volumes }, machine);
   const { record, spec, files } = drafted;
   stage('label files for SELinux');
-  await relabelFiles({ config, files, mountSources: machine.mountSources }, spec.linux.mountLabel);
+  await relabelFiles({ config, files, volumes, mountSources: machine.mountSources }, spec.linux.mountLabel);
 
   stage('write the record to containerd');
   const labels = { ...drafted.labels, ...viewLabels(id, snapshotter, config.mounts) };

@@ -13,11 +13,13 @@ test('the files of the sandbox are labelled, and the mounts that ask for it, by 
     criMount({ hostPath: '', selinuxRelabel: true }),
   ];
   const config = containerConfig({ mounts });
-  expect(relabelled({ config, files, mountSources: { '/link': '/real' } })).toEqual([
+  const volumes = { declared: [{ path: '/data', source: '/volume' }] };
+  expect(relabelled({ config, files, mountSources: { '/link': '/real' }, volumes })).toEqual([
     '/p/hostname',
     '/p/hosts',
     '/p/resolv.conf',
     '/p/shm',
+    '/volume',
     '/real',
     '/same',
   ]);
@@ -28,6 +30,7 @@ test("the machine's own shared memory is left alone", () => {
     config: containerConfig(),
     files: { ...files, shm: '/dev/shm' },
     mountSources: {},
+    volumes: { declared: [] },
   });
   expect(paths).not.toContain('/dev/shm');
 });

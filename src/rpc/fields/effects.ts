@@ -126,7 +126,7 @@ export async function containerEffects(
     spec,
     decided,
     labels,
-    relabelled: relabelled({ config, files, mountSources: machine.mountSources }),
+    relabelled: relabelled({ config, files, mountSources: machine.mountSources, volumes: volumesOf(config) }),
     streams: taskIo('/io', config),
     told: { metadata: told.metadata, labels: told.labels, annotations: told.annotations, image: told.image },
   };
