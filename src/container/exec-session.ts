@@ -15,10 +15,10 @@ import { terminalSizer } from './resize.ts';
 import type { TaskNeeds } from './task.ts';
 import { makeFifos, removeFifos, taskIo } from './task.ts';
 
-const SIGKILL = 9;
-
 /** What a terminal's process reads as the end of its input: control-D. */
 const END_OF_FILE = '\x04';
+
+import { SIGKILL } from '../spec/signal.ts';
 
 /** One process to run in a running container. */
 export interface ExecOrder {

@@ -1,37 +1,12 @@
-import {
-  closeSync,
-  constants,
-  existsSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  readSync,
-  rmSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, constants, existsSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { makeFifo } from '../host/fifo.ts';
+import { fifoDirectory } from '../host/testing/fifo-directory.ts';
 import { StdinKeeper } from './stdin.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'cristal-stdin-'));
+const root = fifoDirectory('stdin');
 const path = join(root, 'stdin');
-afterAll(() => rmSync(root, { recursive: true }));
-afterEach(async () => {
-  await expect.poll(openBelow).toEqual([]);
-});
-
-function openBelow(): string[] {
-  return readdirSync('/proc/self/fd').flatMap((fd) => {
-    try {
-      const target = readlinkSync(`/proc/self/fd/${fd}`);
-      return target.startsWith(root) ? [target] : [];
-    } catch {
-      return []; // the descriptor of the listing itself
-    }
-  });
-}
 
 /** What the shim's end reads: text, 'end', or 'nothing yet'. */
 function reader() {

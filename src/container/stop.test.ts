@@ -7,7 +7,9 @@ import type { TaskNeeds } from './task.ts';
 import { recordExit } from './task.ts';
 
 const SIGTERM = 15;
-const SIGKILL = 9;
+
+import { SIGKILL } from '../spec/signal.ts';
+
 const patient = new AbortController().signal;
 const at = (exitCode: number) => ({ exitCode, exitedAt: 5n });
 

@@ -1,10 +1,8 @@
 import { isCode } from '../lib/fault.ts';
-import { signalNumber } from '../spec/signal.ts';
+import { SIGKILL, signalNumber } from '../spec/signal.ts';
 import type { Container } from '../store/containers.ts';
 import type { TaskNeeds } from './task.ts';
 import { recordExit, signalTask } from './task.ts';
-
-const SIGKILL = 9;
 
 /** After this long without the exit event of a killed container, containerd is asked, in milliseconds. */
 const ASK_MS = 1_000;

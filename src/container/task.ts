@@ -11,6 +11,7 @@ import type { KeyedLock } from '../lib/keyed-lock.ts';
 import { Rollback } from '../lib/rollback.ts';
 import { nowNs } from '../lib/time.ts';
 import { span } from '../lib/trace.ts';
+import { SIGKILL } from '../spec/signal.ts';
 import type { Container, ContainerStore } from '../store/containers.ts';
 import type { Paths } from '../store/paths.ts';
 import type { Exit } from './exit.ts';
@@ -21,8 +22,6 @@ import type { ExitWaiters } from './waiters.ts';
 
 /** How long the last output of an exited container may take to reach its log, in milliseconds. */
 const DRAIN_MS = 2_000;
-
-const SIGKILL = 9;
 
 /** What the life of a container's task needs. */
 export interface TaskNeeds {

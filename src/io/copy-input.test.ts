@@ -1,34 +1,19 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, constants, mkdtempSync, openSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, constants, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
-import { afterAll, afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { makeFifo } from '../host/fifo.ts';
+import { fifoDirectory } from '../host/testing/fifo-directory.ts';
 import { copyInput, openInput } from './copy-input.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'cristal-input-'));
+const root = fifoDirectory('input');
 const path = join(root, 'in');
 makeFifo(path);
 const never = new AbortController().signal;
-afterAll(() => rmSync(root, { recursive: true }));
-afterEach(async () => {
-  await expect.poll(openBelow).toEqual([]);
-});
-
-function openBelow(): string[] {
-  return readdirSync('/proc/self/fd').flatMap((fd) => {
-    try {
-      const target = readlinkSync(`/proc/self/fd/${fd}`);
-      return target.startsWith(root) ? [target] : [];
-    } catch {
-      return []; // the descriptor of the listing itself
-    }
-  });
-}
 
 /** A process that reads the FIFO, and our writing end of it. */
 async function reader(command = 'exec cat') {

@@ -1,43 +1,19 @@
 import { spawn } from 'node:child_process';
-import {
-  closeSync,
-  constants,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { makeFifo, openFifoWriter } from '../host/fifo.ts';
+import { fifoDirectory } from '../host/testing/fifo-directory.ts';
 import { collectHead } from './collect.ts';
 import { copyOutput, outputDone } from './copy-output.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'cristal-output-'));
+const root = fifoDirectory('output');
 const path = join(root, 'out');
 makeFifo(path);
 const never = new AbortController().signal;
-afterAll(() => rmSync(root, { recursive: true }));
-afterEach(async () => {
-  await expect.poll(openBelow).toEqual([]);
-});
-
-function openBelow(): string[] {
-  return readdirSync('/proc/self/fd').flatMap((fd) => {
-    try {
-      const target = readlinkSync(`/proc/self/fd/${fd}`);
-      return target.startsWith(root) ? [target] : [];
-    } catch {
-      return []; // the descriptor of the listing itself
-    }
-  });
-}
 
 const write = (command: string) => spawn('/bin/sh', ['-c', `exec > ${path}; ${command}`]);
 

@@ -6,7 +6,7 @@ import { pauseProgram } from './pause-program.ts';
 
 type Tasks = Pick<Containerd['tasks'], 'create' | 'start' | 'kill' | 'delete' | 'wait'>;
 
-const SIGKILL = 9;
+import { SIGKILL } from '../spec/signal.ts';
 
 /** Where the runtime finds what it mounts over, since the root file system is read-only. */
 const MOUNT_POINTS = ['proc', 'dev', 'sys', 'etc'];

@@ -6,6 +6,9 @@ import { Fault } from '../lib/fault.ts';
 const SIGRTMIN = 34;
 const SIGRTMAX = 64;
 
+/** What no process can catch. */
+export const { SIGKILL } = constants.signals;
+
 /** Older names of signals, which Node's table does not list. */
 const ALIASES: Record<string, number> = { SIGCLD: constants.signals.SIGCHLD };
 

@@ -2,13 +2,14 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import type { Snapshot } from '../fixtures/leaks.ts';
 import { eventually } from '../fixtures/processes.ts';
 import { containerdVersions, whyNot } from '../fixtures/tools.ts';
 import { COUNTER, countedLines } from './log-lines.ts';
+import { shareWorld } from './shared-world.ts';
 import type { FaultWorld } from './world.ts';
-import { createFaultWorld, failure } from './world.ts';
+import { failure } from './world.ts';
 
 /** Whether CRIU is here, and works on this kernel. */
 const criu = spawnSync('criu', ['check'], { encoding: 'utf8' });
@@ -22,18 +23,12 @@ describe.each(containerdVersions)('CheckpointContainer over containerd %s', (ver
     let dir: string;
     let count = 0;
 
-    beforeAll(async () => {
-      world = await createFaultWorld(version);
-    });
-    beforeEach(async () => {
-      clean = await world.state();
+    shareWorld(version, (made, before) => {
+      world = made;
+      clean = before;
       dir = mkdtempSync(join(world.logs, 'archives-'));
     });
-    afterEach(async () => {
-      rmSync(dir, { recursive: true });
-      await world.heal();
-    });
-    afterAll(async () => await world?.[Symbol.asyncDispose]());
+    afterEach(() => rmSync(dir, { recursive: true }));
 
     async function counting() {
       count += 1;

@@ -1,16 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Snapshot } from '../fixtures/leaks.ts';
 import { eventually, isAlive, processes, signal } from '../fixtures/processes.ts';
 import { containerdVersions, whyNot } from '../fixtures/tools.ts';
 import { COUNTER, countedLines } from './log-lines.ts';
+import { shareWorld } from './shared-world.ts';
 import type { FaultWorld, PodConfig, Started } from './world.ts';
-import { createFaultWorld, failure, isReady } from './world.ts';
-
-/** Ends with 7 as soon as its pod's /dev/shm has the file. */
-const ENDS_ON_REQUEST = ['sh', '-c', 'until [ -e /dev/shm/end ]; do usleep 20000; done; exit 7'];
+import { endsOnRequest, failure, isReady } from './world.ts';
 
 describe.each(containerdVersions)('containerd %s', (version) => {
   describe.skipIf(whyNot(version) !== null)('under running pods', () => {
@@ -18,14 +16,10 @@ describe.each(containerdVersions)('containerd %s', (version) => {
     let clean: Snapshot;
     let count = 0;
 
-    beforeAll(async () => {
-      world = await createFaultWorld(version);
+    shareWorld(version, (made, before) => {
+      world = made;
+      clean = before;
     });
-    beforeEach(async () => {
-      clean = await world.state();
-    });
-    afterEach(async () => await world.heal());
-    afterAll(async () => await world?.[Symbol.asyncDispose]());
 
     function newPod(): PodConfig {
       count += 1;
@@ -52,7 +46,7 @@ describe.each(containerdVersions)('containerd %s', (version) => {
       const endingId = await world.createContainer(
         counting.podId,
         pod,
-        world.container('ending', ENDS_ON_REQUEST),
+        world.container('ending', endsOnRequest(7)),
       );
       await world.cri.runtime.startContainer({ containerId: endingId });
       const pid = await pidOf(counting.id);

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createContainerd } from '../../src/containerd/client.ts';
 import { connect } from '../../src/containerd/connection.ts';
 import type { Finding } from '../../src/doctor/diagnose.ts';
@@ -11,8 +11,8 @@ import { newId } from '../../src/lib/id.ts';
 import type { Snapshot } from '../fixtures/leaks.ts';
 import { eventually } from '../fixtures/processes.ts';
 import { containerdVersions, whyNot } from '../fixtures/tools.ts';
+import { shareWorld } from './shared-world.ts';
 import type { FaultWorld, Started } from './world.ts';
-import { createFaultWorld } from './world.ts';
 
 interface Told {
   code: number;
@@ -34,14 +34,10 @@ describe.each(containerdVersions)('cristal doctor over containerd %s', (version)
     let clean: Snapshot;
     let count = 0;
 
-    beforeAll(async () => {
-      world = await createFaultWorld(version);
+    shareWorld(version, (made, before) => {
+      world = made;
+      clean = before;
     });
-    beforeEach(async () => {
-      clean = await world.state();
-    });
-    afterEach(async () => await world.heal());
-    afterAll(async () => await world?.[Symbol.asyncDispose]());
 
     async function doctor(...options: string[]): Promise<Told> {
       const args = [main, 'doctor', '--json', '--config', world.cristal.configFile, ...options];

@@ -1,15 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { ContainerEventResponse__Output as Event } from '../../src/gen/runtime/v1/ContainerEventResponse.ts';
 import type { Snapshot } from '../fixtures/leaks.ts';
 import { eventually } from '../fixtures/processes.ts';
 import { containerdVersions, whyNot } from '../fixtures/tools.ts';
+import { shareWorld } from './shared-world.ts';
 import type { FaultWorld } from './world.ts';
-import { createFaultWorld } from './world.ts';
-
-/** Ends with 7 as soon as its pod's /dev/shm has the file. */
-const ENDS_ON_REQUEST = ['sh', '-c', 'until [ -e /dev/shm/end ]; do usleep 20000; done; exit 7'];
+import { endsOnRequest } from './world.ts';
 
 const byId = (a: { id: string }, b: { id: string }): number => a.id.localeCompare(b.id);
 
@@ -26,14 +24,10 @@ describe.each(containerdVersions)('container events over containerd %s', (versio
     let world: FaultWorld;
     let clean: Snapshot;
 
-    beforeAll(async () => {
-      world = await createFaultWorld(version);
+    shareWorld(version, (made, before) => {
+      world = made;
+      clean = before;
     });
-    beforeEach(async () => {
-      clean = await world.state();
-    });
-    afterEach(async () => await world.heal());
-    afterAll(async () => await world?.[Symbol.asyncDispose]());
 
     function watch(): Watch {
       const stop = new AbortController();
@@ -96,7 +90,7 @@ describe.each(containerdVersions)('container events over containerd %s', (versio
 
     test('what ended while cristal was killed is told to the first who subscribes again', async () => {
       const pod = world.pod('killed');
-      const { podId, id } = await world.runContainer(pod, world.container('ending', ENDS_ON_REQUEST));
+      const { podId, id } = await world.runContainer(pod, world.container('ending', endsOnRequest(7)));
       const staying = await world.createContainer(podId, pod, world.container('staying'));
       await world.cri.runtime.startContainer({ containerId: staying });
       using watching = watch();

@@ -2,18 +2,16 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createContainerd } from '../../src/containerd/client.ts';
 import { connect } from '../../src/containerd/connection.ts';
 import type { Snapshot } from '../fixtures/leaks.ts';
 import { eventually, processes } from '../fixtures/processes.ts';
 import { containerdVersions, whyNot } from '../fixtures/tools.ts';
 import { COUNTER, countLines } from './log-lines.ts';
+import { shareWorld } from './shared-world.ts';
 import type { FaultWorld, PodConfig } from './world.ts';
-import { createFaultWorld } from './world.ts';
-
-/** Ends with 9 as soon as its pod's /dev/shm has the file. */
-const ENDS_ON_REQUEST = ['sh', '-c', 'until [ -e /dev/shm/end ]; do usleep 20000; done; exit 9'];
+import { endsOnRequest } from './world.ts';
 
 /** How many of the exec's processes live. */
 function sleepers(): number {
@@ -26,14 +24,10 @@ describe.each(containerdVersions)('cristal killed with -9 over containerd %s', (
     let clean: Snapshot;
     let count = 0;
 
-    beforeAll(async () => {
-      world = await createFaultWorld(version);
+    shareWorld(version, (made, before) => {
+      world = made;
+      clean = before;
     });
-    beforeEach(async () => {
-      clean = await world.state();
-    });
-    afterEach(async () => await world.heal());
-    afterAll(async () => await world?.[Symbol.asyncDispose]());
 
     function newPod(): PodConfig {
       count += 1;
@@ -65,7 +59,7 @@ describe.each(containerdVersions)('cristal killed with -9 over containerd %s', (
       const pod = newPod();
       const podId = await world.runPod(pod, handler);
       const running = await addContainer(podId, pod, 'counter', COUNTER);
-      const ending = await addContainer(podId, pod, 'ending', ENDS_ON_REQUEST);
+      const ending = await addContainer(podId, pod, 'ending', endsOnRequest(9));
       const ended = await addContainer(podId, pod, 'ended', ['sh', '-c', 'exit 3']);
       const created = await world.createContainer(podId, pod, world.container('created'));
       await eventually(async () => (await world.containerState(ended)) === 'CONTAINER_EXITED');

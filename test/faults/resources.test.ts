@@ -1,10 +1,11 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Snapshot } from '../fixtures/leaks.ts';
 import { containerdVersions, whyNot } from '../fixtures/tools.ts';
+import { shareWorld } from './shared-world.ts';
 import type { FaultWorld, Started } from './world.ts';
-import { createFaultWorld, failure } from './world.ts';
+import { failure } from './world.ts';
 
 const MIB = 1 << 20;
 const UPDATE_TASK = '/containerd.services.tasks.v1.Tasks/Update';
@@ -18,14 +19,10 @@ describe.each(containerdVersions)('limits set at run time over containerd %s', (
     let clean: Snapshot;
     let count = 0;
 
-    beforeAll(async () => {
-      world = await createFaultWorld(version);
+    shareWorld(version, (made, before) => {
+      world = made;
+      clean = before;
     });
-    beforeEach(async () => {
-      clean = await world.state();
-    });
-    afterEach(async () => await world.heal());
-    afterAll(async () => await world?.[Symbol.asyncDispose]());
 
     async function limited(): Promise<Started> {
       count += 1;

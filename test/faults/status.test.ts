@@ -1,23 +1,22 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createCrictl } from '../fixtures/crictl.ts';
 import { startCristal } from '../fixtures/cristal.ts';
 import { eventually } from '../fixtures/processes.ts';
 import { containerdVersions, tools, whyNot } from '../fixtures/tools.ts';
+import { shareWorld } from './shared-world.ts';
 import type { FaultWorld } from './world.ts';
-import { createFaultWorld, failure } from './world.ts';
+import { failure } from './world.ts';
 
 describe.each(containerdVersions)('Status and configuration over containerd %s', (version) => {
   describe.skipIf(whyNot(version) !== null)('as they are', () => {
     let world: FaultWorld;
 
-    beforeAll(async () => {
-      world = await createFaultWorld(version);
+    shareWorld(version, (made) => {
+      world = made;
     });
-    afterEach(async () => await world.heal());
-    afterAll(async () => await world?.[Symbol.asyncDispose]());
 
     test('Status answers at once when containerd is gone, and soon when it hangs', async () => {
       const conditions = async () => {

@@ -23,6 +23,13 @@ import type { ContainerdVersion } from '../fixtures/tools.ts';
 /** Ends at once on TERM, by itself never. */
 export const SLEEPER = ['sh', '-c', 'trap "exit 0" TERM; sleep 3600 & wait'];
 
+/** Ends with this code as soon as its pod's /dev/shm has a file `end`. */
+export const endsOnRequest = (code: number): string[] => [
+  'sh',
+  '-c',
+  `until [ -e /dev/shm/end ]; do usleep 20000; done; exit ${code}`,
+];
+
 /** How long one CNI plugin may take in these tests, in milliseconds. */
 export const CNI_TIMEOUT_MS = 1_500;
 
