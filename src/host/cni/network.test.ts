@@ -238,6 +238,42 @@ test('GC counts a pod that is being attached as in use', async () => {
   expect(collection?.stdin['cni.dev/valid-attachments']).toEqual([{ containerID: 'a1', ifname: 'eth0' }]);
 });
 
+test('a pod that names a directory gets the network of that one, and GC goes to all of them', async () => {
+  await using bench = await createBench();
+  await bench.plugin('first', `${answering('10.9.0.2/24')}; [ "$CNI_COMMAND" != GC ]`);
+  await bench.plugin('second', answering('10.8.0.2/24'));
+  await bench.conflist(['first']);
+  await using network = await bench.network();
+  const confDir = join(bench.dir, 'other.d');
+  await expect(network.attach(attachRequest('a1', { confDir }))).rejects.toMatchObject({
+    code: 'unavailable',
+    message: expect.stringContaining(confDir) as string,
+  });
+
+  await mkdir(confDir);
+  const other = { name: 'other', cniVersion: '1.1.0', plugins: [{ type: 'second' }] };
+  await writeFile(join(confDir, '10-other.conflist'), JSON.stringify(other));
+  expect(await network.attach(attachRequest('a1', { confDir }))).toMatchObject({ network: 'other' });
+  expect(await network.attach(attachRequest('a2'))).toMatchObject({ network: 'net' });
+  expect(await network.status()).toMatchObject({ ready: true });
+  await expect(network.gc(['a1', 'a2'])).rejects.toThrow(/CNI GC of network net/);
+  await network.detach('a1', null);
+  const calls = (await bench.calls()).filter(({ verb }) => verb !== 'STATUS');
+  expect(calls.map(({ type, verb }) => `${verb} ${type}`)).toEqual([
+    'ADD second',
+    'ADD first',
+    'GC first',
+    'GC second',
+    'DEL second',
+  ]);
+});
+
+test('a directory that is not watched is refused', async () => {
+  await using bench = await createBench();
+  await using network = await bench.network();
+  await expect(network.attach(attachRequest('a1', { confDir: '/elsewhere' }))).rejects.toThrow(/not watched/);
+});
+
 test.each([[{ cniVersion: '1.0.0' }], [{ disableGC: true }]])('GC is skipped with %j', async (fields) => {
   await using bench = await createBench();
   await bench.plugin('first', 'true');

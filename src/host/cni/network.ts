@@ -2,6 +2,7 @@ import { statfs } from 'node:fs/promises';
 
 import type { Logger } from 'pino';
 
+import { allSettled } from '../../lib/all-settled.ts';
 import { Fault, isCode } from '../../lib/fault.ts';
 import type { Attachment, AttachRequest } from './attachment.ts';
 import { PluginBinaries } from './binaries.ts';
@@ -154,9 +155,9 @@ class CniNetwork implements Network {
 
   async gc(keep: string[]): Promise<void> {
     const networks = [...this.#parts.watches.values()].flatMap(({ state }) => state.network ?? []);
-    for (const network of new Map(networks.map((each) => [each.name, each])).values()) {
-      await this.#gcOf(network, keep);
-    }
+    const byName = new Map(networks.map((each) => [each.name, each]));
+    // One that fails is no reason to leave out the others.
+    await allSettled([...byName.values()].map((network) => this.#gcOf(network, keep)));
   }
 
   async #gcOf(network: NetworkConfig, keep: string[]): Promise<void> {

@@ -54,7 +54,14 @@ export async function createBench(): Promise<Bench> {
     },
     async network(timeoutMs = 5000) {
       const log = pino({ enabled: false });
-      const network = await createNetwork({ confDir, binDirs: [binDir], timeoutMs, cacheDir, log });
+      const network = await createNetwork({
+        confDir,
+        otherDirs: [join(dir, 'other.d')],
+        binDirs: [binDir],
+        timeoutMs,
+        cacheDir,
+        log,
+      });
       networks.push(network);
       return network;
     },
