@@ -150,6 +150,25 @@ describe.each(containerdVersions)('a pod with a user namespace over containerd %
       await remove(podId);
     });
 
+    test('the network of the host, when asked for, and no rights over it', async () => {
+      const pod = newPod({ network: 'NODE' });
+      const podId = await world.runPod(pod);
+      const change = security({ network: 'NODE' });
+      const id = await world.createContainer(podId, pod, config('main', change));
+      await world.cri.runtime.startContainer({ containerId: id });
+      expect(await sh(id, 'ls /sys/class/net; cat /proc/self/uid_map')).toMatch(
+        new RegExp(`lo\\n.* ${BASE} `, 's'),
+      );
+      expect(await sh(id, 'ip link add dummy9 type dummy || echo refused')).toContain('refused');
+      expect(
+        await sh(
+          id,
+          'for f in /sys/kernel/uevent_helper /sys/fs/cgroup/*/cgroup.procs; do echo $$ > $f && echo written $f; done; true',
+        ),
+      ).not.toContain('written');
+      await remove(podId);
+    });
+
     test('a pid namespace that its containers share', async () => {
       const shared = { pid: 'POD' };
       const pod = newPod(shared);
@@ -216,7 +235,7 @@ describe.each(containerdVersions)('a pod with a user namespace over containerd %
     test('what Status says that it has', async () => {
       const { runtimeHandlers, features } = await world.cri.runtime.status({});
       expect(runtimeHandlers.map((handler) => handler.features?.userNamespaces)).not.toContain(false);
-      expect(features?.mountOptions).toBe(true);
+      expect(features).toMatchObject({ mountOptions: true, userNamespacesHostNetwork: true });
     });
   });
 });

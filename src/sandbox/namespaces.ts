@@ -74,7 +74,7 @@ export function refuseUnsupported(
     throw new Fault('invalid_argument', 'run_as_group is set without run_as_user');
   if (podIds(options?.usernsOptions) === null) return;
   // The kernel lets nobody mount the file systems of namespaces that belong to another user namespace.
-  for (const kind of ['network', 'pid', 'ipc'] as const) {
+  for (const kind of ['pid', 'ipc'] as const) {
     if (options?.[kind] !== 'NODE') continue;
     throw new Fault(
       'invalid_argument',

@@ -8,7 +8,14 @@ import { withCgroupsPath } from './cgroups-path.ts';
 import { withDevices } from './devices.ts';
 import { withUserNamespace } from './id-mappings.ts';
 import type { ContainerSpecInput, HandlerRules } from './input.ts';
-import { configMounts, sandboxMounts, systemMounts, withMounts, withRootfsPropagation } from './mounts.ts';
+import {
+  configMounts,
+  needsBoundSys,
+  sandboxMounts,
+  systemMounts,
+  withMounts,
+  withRootfsPropagation,
+} from './mounts.ts';
 import { withCgroupNamespace, withHostname, withNamespaces } from './namespaces.ts';
 import type { OciSpec } from './oci.ts';
 import { withPathRules } from './paths.ts';
@@ -41,7 +48,11 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
   const resources = config.linux?.resources ?? null;
   const hostname = sandbox.hostname || facts.hostname;
   const own = [
-    ...systemMounts({ privileged, cgroupWritable: cgroupIsWritable(handler, facts) }),
+    ...systemMounts({
+      privileged,
+      cgroupWritable: cgroupIsWritable(handler, facts),
+      boundSys: needsBoundSys(input.userns, namespaces.network),
+    }),
     ...sandboxMounts({ files: input.files, ipc: namespaces.ipc, readonlyRootfs }),
   ];
   const { mountSources: sources, volumes } = input;

@@ -5,6 +5,7 @@ import { criMount, HOST, hostFacts, hostMount, pinned } from './fixtures.ts';
 import {
   configMounts,
   declaredVolumes,
+  needsBoundSys,
   sharedMemory,
   systemMounts,
   withMounts,
@@ -135,6 +136,21 @@ test.each([
   const configured = mountsOf(propagations.map((propagation) => criMount({ propagation })));
   const { linux } = buildSpec(EMPTY_SPEC, [withRootfsPropagation(configured)]);
   expect(linux.rootfsPropagation).toBe(expected);
+});
+
+test.each([
+  ['its own network', pinned('net'), false],
+  ["the machine's network", HOST, true],
+])('with a user namespace and %s /sys is bound: %s', (_, network, bound) => {
+  const ids = { containerId: 0, hostId: 1, length: 1 };
+  const userns = { path: '/pins/user', ids: { uids: ids, gids: ids } };
+  const boundSys = needsBoundSys(userns, network);
+  expect(boundSys).toBe(bound);
+  expect(needsBoundSys(null, network)).toBe(false);
+  const mounts = systemMounts({ privileged: false, cgroupWritable: false, boundSys });
+  const sys = mounts.find(({ destination }) => destination === '/sys');
+  expect(sys).toMatchObject(bound ? { type: 'bind', source: '/sys' } : { type: 'sysfs' });
+  expect(sys?.options).toContain(bound ? 'rro' : 'ro');
 });
 
 test('shared memory follows the IPC namespace', () => {

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import type { Mount__Output } from '../gen/runtime/v1/Mount.ts';
 import type { MountInfo } from '../lib/host-facts.ts';
 import type { SpecOption } from './build.ts';
+import type { PodUserNamespace } from './id-mappings.ts';
 import type { ContainerVolumes, NamespaceRef } from './input.ts';
 import type { OciMount } from './oci.ts';
 import { propagationOption } from './propagation.ts';
@@ -10,10 +11,12 @@ interface SystemAccess {
   privileged: boolean;
   /** Whether a container that is not may still make cgroups below its own. */
   cgroupWritable: boolean;
+  /** Whether it sees the machine's own sysfs, read-only, because nobody in its user namespace may mount one. */
+  boundSys?: boolean;
 }
 
 /** The filesystems that every container gets of its own. Only a privileged one may write to /sys. */
-export function systemMounts({ privileged, cgroupWritable }: SystemAccess): OciMount[] {
+export function systemMounts({ privileged, cgroupWritable, boundSys = false }: SystemAccess): OciMount[] {
   const sysfs = privileged ? 'rw' : 'ro';
   const cgroup = privileged || cgroupWritable ? 'rw' : 'ro';
   return [
@@ -21,9 +24,16 @@ export function systemMounts({ privileged, cgroupWritable }: SystemAccess): OciM
     mount('/dev', 'tmpfs', ['nosuid', 'strictatime', 'mode=755', 'size=65536k']),
     mount('/dev/pts', 'devpts', ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5']),
     mount('/dev/mqueue', 'mqueue', ['nosuid', 'noexec', 'nodev']),
-    mount('/sys', 'sysfs', ['nosuid', 'noexec', 'nodev', sysfs]),
+    boundSys
+      ? bind('/sys', '/sys', ['nosuid', 'noexec', 'nodev', 'rro'])
+      : mount('/sys', 'sysfs', ['nosuid', 'noexec', 'nodev', sysfs]),
     mount('/sys/fs/cgroup', 'cgroup', ['nosuid', 'noexec', 'nodev', 'relatime', cgroup]),
   ];
+}
+
+/** A sysfs shows a network, and the kernel lets only its owners mount one: the machine's is not a user namespace's. */
+export function needsBoundSys(userns: PodUserNamespace | null, network: NamespaceRef): boolean {
+  return userns !== null && network.kind === 'host';
 }
 
 interface SandboxFiles {

@@ -7,7 +7,7 @@ import { withCgroupsPath } from './cgroups-path.ts';
 import { withBasicDevices } from './devices.ts';
 import { withUserNamespace } from './id-mappings.ts';
 import type { PauseSpecInput, ResolvedUser } from './input.ts';
-import { sharedMemory, systemMounts, withMounts } from './mounts.ts';
+import { needsBoundSys, sharedMemory, systemMounts, withMounts } from './mounts.ts';
 import { withHostname, withNamespaces } from './namespaces.ts';
 import type { OciMount, OciSpec } from './oci.ts';
 import { withPathRules } from './paths.ts';
@@ -32,7 +32,11 @@ const CPU_SHARES = 2;
  */
 export function buildPauseSpec(input: PauseSpecInput): OciSpec {
   const { config, namespaces, facts } = input;
-  const mounts = [...systemMounts({ privileged: false, cgroupWritable: false }), ...sandboxFiles(input)];
+  const boundSys = needsBoundSys(input.userns, namespaces.network);
+  const mounts = [
+    ...systemMounts({ privileged: false, cgroupWritable: false, boundSys }),
+    ...sandboxFiles(input),
+  ];
 
   return buildSpec(EMPTY_SPEC, [
     withRoot(input.rootPath),

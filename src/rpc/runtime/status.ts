@@ -27,7 +27,7 @@ export async function status(needs: Needs, { verbose }: Request, { signal }: Cal
   return {
     status: { conditions: conditionsOf(facts, config) },
     runtimeHandlers: handlers(needs),
-    features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: false, mountOptions: true },
+    features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: true, mountOptions: true },
     info: verbose ? verboseInfo(needs, facts) : {},
   };
 }
