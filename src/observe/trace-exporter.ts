@@ -105,10 +105,9 @@ export class TraceExporter implements TraceSink, AsyncDisposable {
   }
 
   async #send(batch: Tree[]): Promise<void> {
-    const body = encodeTrees(batch, this.#ids, this.#options.resource);
     for (let tries = 1; ; tries++) {
       try {
-        const rejected = await this.#post(body);
+        const rejected = await this.#post(batch);
         this.#tell(null);
         return this.#count(batch, rejected);
       } catch (error) {
@@ -122,7 +121,8 @@ export class TraceExporter implements TraceSink, AsyncDisposable {
   }
 
   /** Answers how many spans the collector did not take. */
-  async #post(body: string): Promise<number> {
+  async #post(batch: readonly Tree[]): Promise<number> {
+    const body = encodeTrees(batch, this.#ids, this.#options.resource);
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(REQUEST_MS)]);
     const headers = { 'content-type': 'application/json' };
     const { endpoint } = this.#options;
