@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -6,6 +7,7 @@ import { specFrom } from '../src/container/oci-any.ts';
 import { createContainerd } from '../src/containerd/client.ts';
 import { connect } from '../src/containerd/connection.ts';
 import { cgroupMode } from '../src/host/cgroup.ts';
+import type { OciSpec } from '../src/spec/oci.ts';
 import type { FaultWorld, PodConfig } from './faults/world.ts';
 import { createFaultWorld } from './faults/world.ts';
 import type { PrivateCni } from './fixtures/cni.ts';
@@ -47,9 +49,13 @@ describe.each<ContainerdVersion>(['1.6', '2.3'])('runtime handlers on containerd
         'NoNewKeyring = true',
       ],
     });
-    const limits = [{ type: 'RLIMIT_NOFILE', soft: 100, hard: 200 }];
-    const mounts = [{ destination: '/site', type: 'tmpfs', source: 'tmpfs', options: ['size=64k'] }];
-    writeFileSync(base, JSON.stringify({ process: { rlimits: limits, env: ['SITE=berlin'] }, mounts }));
+    // As an operator makes one: containerd's own spec, with changes.
+    const ctr = join(need(tools.containerd[version], 'containerd'), 'ctr');
+    const spec = JSON.parse(execFileSync(ctr, ['oci', 'spec'], { encoding: 'utf8' })) as OciSpec;
+    spec.process.rlimits = [{ type: 'RLIMIT_NOFILE', soft: 100, hard: 200 }];
+    spec.process.env = ['SITE=berlin'];
+    spec.mounts.push({ destination: '/site', type: 'tmpfs', source: 'tmpfs', options: ['size=64k'] });
+    writeFileSync(base, JSON.stringify(spec));
   });
   afterAll(async () => {
     await world?.[Symbol.asyncDispose]();

@@ -63,8 +63,9 @@ test('a container has what the base says, where its config says nothing', () => 
   expect(spec.process.env).toHaveLength(plain.process.env.length + 1);
 });
 
-test('an empty base changes nothing', () => {
+test('an empty base changes nothing, nor does one of nulls', () => {
   expect(read({})).toEqual(EMPTY_SPEC);
+  expect(read({ mounts: null, linux: { devices: null, resources: { devices: null } } })).toEqual(EMPTY_SPEC);
 });
 
 test.each([

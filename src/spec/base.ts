@@ -10,7 +10,8 @@ import type { OciSpec } from './oci.ts';
 export function readBaseSpec(path: string, text: string): OciSpec {
   let document: unknown;
   try {
-    document = JSON.parse(text);
+    // As for Go's reader, null is no value.
+    document = JSON.parse(text, (_key, value: unknown) => value ?? undefined);
   } catch (cause) {
     throw new Fault('failed_precondition', `base spec ${path}: ${(cause as Error).message}`, { cause });
   }
