@@ -31,3 +31,10 @@ test('a change that sets nothing changes nothing', () => {
 test('a container without resources has those of the change', () => {
   expect(mergeResources(null, before)).toEqual(before);
 });
+
+test.each([
+  ['that it had', { ...before, oomScoreAdj: '-5' }, '-5'],
+  ['of nobody who asked', null, '0'],
+])('the OOM score is the one %s', (_, had, expected) => {
+  expect(mergeResources(had, criResources({ oomScoreAdj: '700' })).oomScoreAdj).toBe(expected);
+});
