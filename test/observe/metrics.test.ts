@@ -99,6 +99,18 @@ describe.skipIf(whyNot('2.3') !== null)('the Prometheus endpoint', () => {
     await world.cri.runtime.removePodSandbox({ podSandboxId: podId });
   });
 
+  test('a process that the kernel kills for memory is counted', async () => {
+    const resources = { memoryLimitInBytes: String(16 * 1024 * 1024) };
+    const hungry = world.container('hungry', ['tail', '/dev/zero'], { linux: { resources } });
+    const { id, podId } = await world.runContainer(world.pod('greedy'), hungry);
+    const exited = async () => (await world.containerState(id)) === 'CONTAINER_EXITED';
+    expect(await eventually(exited, 20_000)).toBe(true);
+    const counted = async () => valueOf(await scrape(), 'cristal_container_oom_kills_total') >= 1;
+    expect(await eventually(counted, 5_000)).toBe(true);
+    expect(valueOf(await scrape(), 'cristal_container_exits_total', { reason: 'OOMKilled' })).toBe(1);
+    await world.cri.runtime.removePodSandbox({ podSandboxId: podId });
+  });
+
   test('no label has an id, and another path is refused', async () => {
     const values = (await scrape()).flatMap(({ labels }) => Object.values(labels));
     expect(values.filter((value) => /[0-9a-f]{12}/.test(value))).toEqual([]);
