@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { lockRoot } from '../host/root-lock.ts';
 import { isCode, messageOf } from '../lib/fault.ts';
+import { otherContainerd } from '../store/root-owner.ts';
 import { diagnose } from './diagnose.ts';
 import { fix } from './fix.ts';
 import type { DoctorNeeds } from './gather.ts';
@@ -14,7 +15,7 @@ export async function examine(needs: DoctorNeeds): Promise<Report> {
 
 /**
  * Looks, and cleans what is provably ours and dead. It has the root to itself while it does both; where a daemon
- * has it, nothing is cleaned.
+ * has it, or has last had it with another containerd, nothing is cleaned.
  */
 export async function examineAndFix(needs: DoctorNeeds, log: Logger): Promise<Report> {
   let lock: AsyncDisposable;
@@ -27,5 +28,7 @@ export async function examineAndFix(needs: DoctorNeeds, log: Logger): Promise<Re
   await using _held = lock;
   // By the lock it is us who work on the root, and what was only intended is dead.
   const findings = diagnose({ ...(await gatherFacts(needs)), running: false });
+  const refused = await otherContainerd(needs.config);
+  if (refused !== null) return { findings, fixed: [], refused };
   return { findings, fixed: await fix(needs, findings, log), refused: null };
 }

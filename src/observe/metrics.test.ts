@@ -10,6 +10,7 @@ const sources = {
   sandboxes: { list: () => [{ state: 'ready' }, { state: 'ready' }, { state: 'unknown' }] },
   containers: { list: () => [] },
   pump: { written: async () => 42 },
+  containerEvents: { lost: 5 },
   exporter: { exported: 7, dropped: 3 },
 };
 
@@ -52,6 +53,7 @@ test('stages become metrics by their kinds, and what is not a stage is counted w
     'cristal_cni_plugin_failures_total{plugin="bridge",verb="DEL",code="deadline_exceeded"} 1',
     'cristal_pod_sandboxes{state="ready"} 2',
     'cristal_log_bytes_total 42',
+    'cristal_container_events_lost_total 5',
     'cristal_trace_spans_exported_total 7',
     'cristal_trace_spans_dropped_total 3',
   ]) {

@@ -10,6 +10,7 @@ export interface MetricSources {
   readonly sandboxes: { list(): readonly { readonly state: string }[] };
   readonly containers: { list(): readonly { readonly state: string }[] };
   readonly pump: { written(): Promise<number> };
+  readonly containerEvents: { readonly lost: number };
   /** Null where no traces are exported. */
   readonly exporter: { readonly exported: number; readonly dropped: number } | null;
 }
@@ -24,10 +25,12 @@ export function createMetrics(tracer: Tracer, sources: MetricSources): Answerer 
   tracer.add(spanMetrics(registry, tracer));
   stateGauge(registry, 'cristal_pod_sandboxes', 'Pod sandboxes by state.', sources.sandboxes);
   stateGauge(registry, 'cristal_containers', 'Containers by state.', sources.containers);
-  const { pump, exporter } = sources;
+  const { pump, exporter, containerEvents } = sources;
   readCounter(registry, 'cristal_log_bytes_total', 'Bytes that were written to container logs.', () =>
     pump.written(),
   );
+  const lost = 'Container events that subscribers lost, since they read too slowly.';
+  readCounter(registry, 'cristal_container_events_lost_total', lost, () => containerEvents.lost);
   const exported = 'Spans of traces that the collector took.';
   readCounter(registry, 'cristal_trace_spans_exported_total', exported, () => exporter?.exported ?? 0);
   const dropped = 'Spans of traces that were to be exported and were not.';

@@ -30,6 +30,7 @@ function start(change: Partial<ObserveOptions>): Promise<void> {
     sandboxes: none,
     containers: none,
     pump: { written: async () => 0 },
+    containerEvents: { lost: 0 },
     debugSocket: `${dir}/debug.sock`,
     tracer: new Tracer(),
     log: pino({}, { write: (line: string) => void lines.push(line) }),

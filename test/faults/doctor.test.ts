@@ -79,6 +79,12 @@ describe.each(containerdVersions)('cristal doctor over containerd %s', (version)
       const stopped = await world.state();
       expect(await doctor('--fix')).toEqual({ code: 0, findings: [], refused: null });
       expect(await world.state()).toEqual(stopped);
+      // With settings that lead elsewhere every pod looks dead.
+      const astray = await doctor('--fix', '--namespace', 'elsewhere');
+      expect(astray.findings.length).toBeGreaterThan(0);
+      expect(astray.findings.filter(({ fixed }) => fixed)).toEqual([]);
+      expect(astray.refused).toContain('namespace k8s.io of');
+      expect(await world.state()).toEqual(stopped);
       await world.cristal.resume();
       expect(await world.containerState(id)).toBe('CONTAINER_RUNNING');
       expect(await world.state()).toEqual(before);
