@@ -3,9 +3,10 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } 
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
+import { createCrictl } from '../fixtures/crictl.ts';
 import type { Snapshot } from '../fixtures/leaks.ts';
 import { eventually } from '../fixtures/processes.ts';
-import { containerdVersions, whyNot } from '../fixtures/tools.ts';
+import { containerdVersions, tools, whyNot } from '../fixtures/tools.ts';
 import { COUNTER, countedLines } from './log-lines.ts';
 import { shareWorld } from './shared-world.ts';
 import type { FaultWorld } from './world.ts';
@@ -86,6 +87,12 @@ describe.each(containerdVersions)('CheckpointContainer over containerd %s', (ver
       expect(JSON.parse(readFileSync(join(dir, 'status.dump'), 'utf8'))).toMatchObject({ id, state: 1 });
       const changed = execFileSync('tar', ['-tf', join(dir, 'rootfs-diff.tar')], { encoding: 'utf8' });
       expect(changed.split('\n')).toContain('kept');
+
+      if (tools.crictl !== undefined) {
+        const byCrictl = join(dir, 'crictl.tar');
+        await createCrictl(world.cristal.address).text('checkpoint', `--export=${byCrictl}`, id);
+        expect(statSync(byCrictl).size).toBeGreaterThan(10_000);
+      }
 
       const lines = countedLines(log);
       expect(await eventually(() => countedLines(log) > lines + 5)).toBe(true);
