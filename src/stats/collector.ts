@@ -1,19 +1,15 @@
-import type { Logger } from 'pino';
 import type { CgroupReader } from '../host/cgroup/reader.ts';
 import type { CgroupDetail, CgroupUsage } from '../host/cgroup/usage.ts';
 import { cgroupDirectory } from '../host/cgroup.ts';
-import type { NamespaceThread } from '../host/namespaces.ts';
-import type { InterfaceCounters } from '../host/net-dev.ts';
-import { parseNetDev } from '../host/net-dev.ts';
 import { nowNs } from '../lib/time.ts';
 import { Turns } from '../lib/turns.ts';
-import { pinsDir } from '../sandbox/release.ts';
 import type { Container, ContainerStore } from '../store/containers.ts';
-import type { Paths } from '../store/paths.ts';
 import type { Sandbox, SandboxStore } from '../store/sandboxes.ts';
-import { usesHostNetwork } from '../store/sandboxes.ts';
 import { CpuRates } from './cpu-rates.ts';
+import type { NetworkMemory, NetworkNeeds, NetworkReading } from './networks.ts';
+import { readNetworks } from './networks.ts';
 import { podCgroup } from './pod-cgroup.ts';
+import { ShortMemory } from './short-memory.ts';
 
 /** What a cgroup used at one moment. */
 export interface Reading {
@@ -24,12 +20,6 @@ export interface Reading {
   readonly usage: CgroupUsage;
   /** Processor time used for each second of late; null when it is too young to tell. */
   readonly nanoCores: bigint | null;
-}
-
-/** Traffic of a pod at one moment. */
-export interface NetworkReading {
-  readonly at: bigint;
-  readonly interfaces: readonly InterfaceCounters[];
 }
 
 /**
@@ -53,14 +43,11 @@ export interface Stats extends Disposable {
   sample(): Promise<void>;
 }
 
-export interface StatsNeeds {
+export interface StatsNeeds extends NetworkNeeds {
   readonly cgroups: CgroupReader;
-  readonly namespaces: Pick<NamespaceThread, 'netDev'>;
   readonly containers: Pick<ContainerStore, 'list'>;
   readonly sandboxes: Pick<SandboxStore, 'list'>;
   readonly cgroupDriver: 'cgroupfs' | 'systemd';
-  readonly paths: Pick<Paths, 'sandboxState'>;
-  readonly log: Logger;
 }
 
 /**
@@ -69,20 +56,12 @@ export interface StatsNeeds {
  */
 const SAMPLE_MS = 10_000;
 
-/** Readings up to this age, in milliseconds, are shared. */
-const SHARED_MS = 100;
-
-interface Remembered<T> {
-  atMs: number;
-  value: T;
-}
-
 /** `now` in milliseconds of a clock that never goes back. */
 export function createStats(needs: StatsNeeds, now: () => number = () => performance.now()): Stats {
   const { cgroups, containers, sandboxes, cgroupDriver, log } = needs;
   const rates = new CpuRates();
-  const readings = new Map<string, Remembered<Reading | null>>();
-  const networks = new Map<string, Remembered<Promise<NetworkReading | null>>>();
+  const readings = new ShortMemory<Reading | null>(now);
+  const networks: NetworkMemory = new ShortMemory(now);
 
   const read = (id: string, cgroup: string): Reading | null => {
     const usage = cgroups.usage(cgroup);
@@ -90,15 +69,13 @@ export function createStats(needs: StatsNeeds, now: () => number = () => perform
     const nanoCores = usage.cpu && rates.observe(id, { atMs: now(), usageNs: usage.cpu.usageNs });
     return { at: nowNs(), cgroup, usage, nanoCores };
   };
-  const shared = (id: string, cgroup: string): Reading | null =>
-    recent(readings, { key: id, now: now() }, () => read(id, cgroup));
-
   const sample = async (): Promise<void> => {
     const turns = new Turns();
     const seen = new Set<string>();
-    const pods = sandboxes.list().map((sandbox) => [sandbox.id, cgroupOfPod(sandbox, cgroupDriver)] as const);
-    const running = containers.list().map((container) => [container.id, cgroupOf(container)] as const);
-    for (const [id, cgroup] of [...pods, ...running]) {
+    for (const { id, cgroup } of [
+      ...sandboxes.list().map((pod) => ({ id: pod.id, cgroup: cgroupOfPod(pod, cgroupDriver) })),
+      ...containers.list().map((container) => ({ id: container.id, cgroup: cgroupOf(container) })),
+    ]) {
       if (cgroup === null) continue;
       seen.add(id);
       const usageNs = cgroups.cpuTime(cgroup);
@@ -107,8 +84,8 @@ export function createStats(needs: StatsNeeds, now: () => number = () => perform
     }
     rates.keep(seen);
     cgroups.tidy();
-    forgetOld(readings, now());
-    forgetOld(networks, now());
+    readings.forgetOld();
+    networks.forgetOld();
   };
   const timer = setInterval(() => {
     sample().catch((err: unknown) => log.warn({ err }, 'processor time of containers could not be sampled'));
@@ -118,26 +95,13 @@ export function createStats(needs: StatsNeeds, now: () => number = () => perform
   return {
     container(container) {
       const cgroup = cgroupOf(container);
-      return cgroup === null ? null : shared(container.id, cgroup);
+      return cgroup === null ? null : readings.recall(container.id, () => read(container.id, cgroup));
     },
     pod(sandbox) {
       const cgroup = cgroupOfPod(sandbox, cgroupDriver);
-      return cgroup === null ? null : shared(sandbox.id, cgroup);
+      return cgroup === null ? null : readings.recall(sandbox.id, () => read(sandbox.id, cgroup));
     },
-    async networks(wanted) {
-      const own = wanted.filter(({ state, config }) => state === 'ready' && !usesHostNetwork(config));
-      const fresh = own.filter(({ id }) => !isRecent(networks.get(id), now()));
-      const visit = visitAll(needs, fresh);
-      for (const [index, { id }] of fresh.entries()) {
-        networks.set(id, { atMs: now(), value: visit.then((found) => found[index] ?? null) });
-      }
-      const found = new Map<string, NetworkReading>();
-      for (const { id } of own) {
-        const reading = await networks.get(id)?.value;
-        if (reading) found.set(id, reading);
-      }
-      return found;
-    },
+    networks: (wanted) => readNetworks(needs, networks, wanted),
     threads: ({ cgroup }) => cgroups.threads(cgroup) ?? cgroups.processes(cgroup).length,
     detail: ({ cgroup }) => cgroups.detail(cgroup),
     processes: ({ cgroup }) => cgroups.processes(cgroup),
@@ -152,43 +116,4 @@ function cgroupOf({ state, cgroupsPath }: Container): string | null {
 
 function cgroupOfPod(sandbox: Sandbox, driver: 'cgroupfs' | 'systemd'): string | null {
   return sandbox.state === 'ready' ? podCgroup(sandbox, driver) : null;
-}
-
-/** One batch for all pods, since each question to the thread costs more than a visit to a namespace. */
-async function visitAll(
-  { namespaces, paths, log }: StatsNeeds,
-  sandboxes: readonly Sandbox[],
-): Promise<(NetworkReading | null)[]> {
-  if (sandboxes.length === 0) return [];
-  try {
-    const texts = await namespaces.netDev(
-      sandboxes.map(({ id }) => `${pinsDir(paths.sandboxState(id))}/net`),
-    );
-    const at = nowNs();
-    return texts.map((text) => (text === null ? null : { at, interfaces: parseNetDev(text) }));
-  } catch (err) {
-    // All that is not about the network is still worth telling.
-    log.warn({ err }, 'the traffic of pods could not be read');
-    return [];
-  }
-}
-
-function recent<T>(
-  known: Map<string, Remembered<T>>,
-  { key, now }: { key: string; now: number },
-  make: () => T,
-): T {
-  const last = known.get(key);
-  if (last && isRecent(last, now)) return last.value;
-  const value = make();
-  known.set(key, { atMs: now, value });
-  return value;
-}
-
-function isRecent(entry: Remembered<unknown> | undefined, now: number): boolean {
-  return entry !== undefined && now - entry.atMs < SHARED_MS;
-}
-
-function forgetOld(known: Map<string, Remembered<unknown>>, now: number): void {
-  for (const [key, entry] of known) if (!isRecent(entry, now)) known.delete(key);
 }

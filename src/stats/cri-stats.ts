@@ -15,7 +15,8 @@ import type { InterfaceCounters } from '../host/net-dev.ts';
 import { nowNs } from '../lib/time.ts';
 import type { Container } from '../store/containers.ts';
 import type { Sandbox } from '../store/sandboxes.ts';
-import type { NetworkReading, Reading } from './collector.ts';
+import type { Reading } from './collector.ts';
+import type { NetworkReading } from './networks.ts';
 import type { WritableLayer } from './writable-layer.ts';
 
 /** As ContainerStats and the lists tell it. `layer` is null while nobody has measured it. */

@@ -2,8 +2,8 @@ import type { PodSandboxStats as Stats } from '../../gen/runtime/v1/PodSandboxSt
 import type { PodSandboxStatsFilter__Output as Filter } from '../../gen/runtime/v1/PodSandboxStatsFilter.ts';
 import type { Call } from '../../lib/call.ts';
 import { Turns } from '../../lib/turns.ts';
-import type { NetworkReading } from '../../stats/collector.ts';
 import { toContainerStats, toPodSandboxStats } from '../../stats/cri-stats.ts';
+import type { NetworkReading } from '../../stats/networks.ts';
 import type { Container } from '../../store/containers.ts';
 import type { Sandbox } from '../../store/sandboxes.ts';
 import { fits } from '../sandbox/status.ts';
