@@ -59,16 +59,15 @@ export async function makeVolumes(
   order: VolumeOrder,
   signal: AbortSignal,
 ): Promise<MadeVolumes> {
-  const { userns } = order;
   const prepared: Record<number, string> = {};
   const imageRefs: Record<number, string> = {};
-  if (userns) await idMapRootfs(needs.paths.containerMounts(order.id), order.rootfs, userns);
+  if (order.userns) {
+    await idMapRootfs(needs.paths.containerMounts(order.id), order.rootfs, order.userns);
+  }
   for (const [place, wanted] of order.config.mounts.entries()) {
     if (!isImageVolume(wanted)) {
-      const target = `${needs.paths.containerMounts(order.id)}/${place}`;
-      const ids = mountIds(wanted);
-      const source = order.sources[wanted.hostPath] ?? wanted.hostPath;
-      if (ids) prepared[place] = await idMapPath(source, target, { ids, userns });
+      const mapped = await idMapMount(needs, order, { place, wanted });
+      if (mapped !== null) prepared[place] = mapped;
       continue;
     }
     try {
@@ -123,6 +122,22 @@ function viewKeys(id: string, mounts: readonly CriMount[]): string[] {
 
 function viewKey(id: string, place: number): string {
   return `${id}-volume-${place}`;
+}
+
+/** Answers the host path with the ids that the mount asks for, null when it asks for none. */
+async function idMapMount(
+  needs: VolumeNeeds,
+  { id, sources, userns }: VolumeOrder,
+  { place, wanted }: { place: number; wanted: CriMount },
+): Promise<string | null> {
+  const ids = mountIds(wanted);
+  if (ids === null) return null;
+  const source = sources[wanted.hostPath] ?? wanted.hostPath;
+  try {
+    return await idMapPath(source, `${needs.paths.containerMounts(id)}/${place}`, { ids, userns });
+  } catch (error) {
+    throw during(`mount at "${wanted.containerPath}"`, error);
+  }
 }
 
 function findImage({ images }: Pick<VolumeNeeds, 'images'>, name: string): Image {

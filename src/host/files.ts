@@ -116,11 +116,15 @@ export async function changeOwner(path: string, { uid, gid }: { uid: number; gid
   }
 }
 
-/** Makes an empty file, or a directory, of the kind that `like` is; one that is there already is fine. */
+/**
+ * Makes an empty file, or a directory, of the kind that `like` is, and its missing parents, all for their owner
+ * alone. One that is there already is fine.
+ */
 export async function ensureAlike(path: string, like: string): Promise<void> {
   try {
-    if ((await stat(like)).isDirectory()) await mkdir(path, { recursive: true, mode: 0o700 });
-    else await (await open(path, 'a', 0o600)).close();
+    const isDirectory = (await stat(like)).isDirectory();
+    await mkdir(isDirectory ? path : dirname(path), { recursive: true, mode: 0o700 });
+    if (!isDirectory) await (await open(path, 'a', 0o600)).close();
   } catch (error) {
     throw hostFault(`make ${path} like ${like}`, error);
   }

@@ -51,7 +51,7 @@ export function idMappedPart(mounts: readonly RootfsMount[]): string {
   const lowers = lowersOf(mount);
   const [first = '/'] = lowers;
   let common = lowers.length > 1 ? posix.dirname(first) : first;
-  while (!lowers.every((lower) => lower === common || lower.startsWith(`${common}/`))) {
+  while (common !== '/' && !lowers.every((lower) => lower === common || lower.startsWith(`${common}/`))) {
     common = posix.dirname(common);
   }
   if (common !== '/') return common;

@@ -206,3 +206,35 @@ asRoot(
     await thread.unpin(pin.dir);
   },
 );
+
+asRoot('a user namespace is pinned with the namespaces that it owns', async () => {
+  const range = { containerId: 0, hostId: 70_000, length: 1000 };
+  const own = ownNamespaces();
+  const wanted = request({
+    ids: { uids: range, gids: range },
+    sysctls: { 'net.ipv4.ip_unprivileged_port_start': '80' },
+  });
+  await thread.pin(wanted);
+  expect(readdirSync(wanted.dir).sort()).toEqual(['ipc', 'net', 'user', 'uts']);
+  expect(ownNamespaces()).toEqual(own);
+  expect(await inside(wanted.dir, 'hostname; cat /proc/sys/net/ipv4/ip_unprivileged_port_start')).toBe(
+    'pod-a\n80',
+  );
+  // Who has come into its user namespace may change its network.
+  const { stdout, code } = await runProcess({
+    file: 'nsenter',
+    args: [`--user=${wanted.dir}/user`, `--net=${wanted.dir}/net`, 'sh', '-c', 'id -u; ip link set lo down'],
+    env: { PATH: process.env['PATH'] ?? '' },
+    timeoutMs: 5_000,
+  });
+  expect([stdout.toString(), code]).toEqual(['0\n', 0]);
+  await thread.unpin(wanted.dir);
+  expect(existsSync(wanted.dir)).toBe(false);
+});
+
+asRoot('a user namespace that cannot be had leaves nothing', async () => {
+  const range = { containerId: 0, hostId: 4_294_967_290, length: 1000 };
+  const wanted = request({ ids: { uids: range, gids: range } });
+  await expect(thread.pin(wanted)).rejects.toThrow(/map the ids/);
+  expect(existsSync(wanted.dir)).toBe(false);
+});
