@@ -27,7 +27,10 @@ describe.each(containerdVersions)('mounts of the host over containerd %s', (vers
 
     beforeAll(async () => {
       world = await createFaultWorld(version);
-      pod = world.pod('main');
+      const plain = world.pod('main');
+      // One of its containers mounts file systems.
+      const linux = { ...(plain['linux'] as object), securityContext: { privileged: true } };
+      pod = { ...plain, linux };
       podId = await world.runPod(pod);
       host = join(world.logs, 'host');
       mkdirSync(join(host, 'dir/sub'), { recursive: true });
