@@ -31,7 +31,6 @@ import { createStats } from './stats/collector.ts';
 import { createContainerStore } from './store/containers.ts';
 import { createImageStore } from './store/images.ts';
 import { createPaths } from './store/paths.ts';
-import { noteContainerd } from './store/root-owner.ts';
 import { createSandboxStore } from './store/sandboxes.ts';
 import { startStreaming } from './streaming/server.ts';
 
@@ -59,7 +58,6 @@ export async function createServices(
   const paths = createPaths(config);
   for (const dir of [config.state, config.root]) await ensureDir(dir, 0o711);
   stack.use(await lockRoot(config.root));
-  await noteContainerd(config);
   const containerd = createContainerd(stack.use(connect({ ...config.containerd, log })));
   const systemd =
     config.cgroupDriver === 'auto' ? await exists(SYSTEMD_RUNS) : config.cgroupDriver === 'systemd';

@@ -23,6 +23,7 @@ import { nameFrom, targetOf } from './rpc/call-target.ts';
 import { imageHandlers, runtimeHandlers } from './rpc/index.ts';
 import { listen } from './server/listen.ts';
 import { debugSocket } from './store/paths.ts';
+import { noteContainerd } from './store/root-owner.ts';
 
 /** How long running calls may take to end after SIGTERM, in milliseconds. */
 const DRAIN_MS = 10_000;
@@ -69,6 +70,8 @@ async function serve(config: Config): Promise<void> {
   // Before recovery, which can be asked where it is, too.
   const { tracing, metrics } = config;
   await observe({ ...services, tracing, metrics, debugSocket: debugSocket(config) }, daemon);
+  const { uuid } = await services.containerd.introspection.server();
+  await noteContainerd(config.root, { ...config.containerd, uuid });
   await services.containerd.namespaces.ensure(config.containerd.namespace);
   await services.images.dropStaleLeases();
   await services.images.store.load();

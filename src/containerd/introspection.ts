@@ -16,6 +16,13 @@ export interface Plugin {
   initError: string | null;
 }
 
+export interface ServerInfo {
+  /** Of its root directory: the same after an upgrade or on another socket, another when the root was emptied. */
+  uuid: string;
+  /** What is in use that a later containerd will not have, by id, in containerd's words. None from old ones. */
+  deprecations: Record<string, string>;
+}
+
 export type Introspection = ReturnType<typeof createIntrospection>;
 
 const service = api['containerd.services.introspection.v1.Introspection'];
@@ -35,10 +42,10 @@ export function createIntrospection(connection: Connection) {
       }));
     },
 
-    /** What is in use that a later containerd will not have, by id, in containerd's words. None from old ones. */
-    async deprecations(options?: CallOptions): Promise<Record<string, string>> {
-      const { deprecations } = await connection.unary(service.Server, {}, options);
-      return Object.fromEntries(deprecations.map(({ id, message }) => [id, message]));
+    /** What containerd says of itself. */
+    async server(options?: CallOptions): Promise<ServerInfo> {
+      const { uuid, deprecations } = await connection.unary(service.Server, {}, options);
+      return { uuid, deprecations: Object.fromEntries(deprecations.map(({ id, message }) => [id, message])) };
     },
 
     /**

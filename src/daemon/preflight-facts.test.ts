@@ -1,7 +1,12 @@
-import { expect, it, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished, test } from 'vitest';
 import { defaultConfig, defaultRuntimeHandler } from '../config/schema.ts';
+import { ensureDir } from '../host/files.ts';
 import { Fault } from '../lib/fault.ts';
 import type { HostFacts } from '../lib/host-facts.ts';
+import { noteContainerd } from '../store/root-owner.ts';
 import type { PreflightNeeds } from './preflight-facts.ts';
 import { gatherFacts } from './preflight-facts.ts';
 
@@ -23,16 +28,18 @@ const host: HostFacts = {
   hostname: 'node',
 };
 
+const server = async () => ({ uuid: '', deprecations: {} });
+
 function plugin(type: string, id: string, initError: string | null = null) {
   return { type, id, exports: {}, capabilities: [], initError };
 }
 
 function needsWith(change: Partial<PreflightNeeds>): PreflightNeeds {
   return {
-    config: defaultConfig(),
+    config: { ...defaultConfig(), root: '/nonexistent' },
     containerd: {
       version: async () => ({ version: '2.3.7', revision: '' }),
-      introspection: { plugins: async () => [], deprecations: async () => ({}) },
+      introspection: { plugins: async () => [], server },
     },
     network: { status: async () => ({ ready: true, reason: '', message: '' }) },
     host,
@@ -48,7 +55,7 @@ it.each([
 ])('the built-in CRI plugin %s', async (_, plugins, builtInCri) => {
   const { version } = needsWith({}).containerd;
   const needs = needsWith({
-    containerd: { version, introspection: { plugins: async () => plugins, deprecations: async () => ({}) } },
+    containerd: { version, introspection: { plugins: async () => plugins, server } },
   });
   expect((await gatherFacts(needs)).containerd).toMatchObject({ builtInCri });
 });
@@ -60,7 +67,7 @@ test('only snapshotters that started count', async () => {
   ];
   const { version } = needsWith({}).containerd;
   const needs = needsWith({
-    containerd: { version, introspection: { plugins: async () => plugins, deprecations: async () => ({}) } },
+    containerd: { version, introspection: { plugins: async () => plugins, server } },
   });
   expect((await gatherFacts(needs)).containerd).toMatchObject({ snapshotters: ['overlayfs'] });
 });
@@ -71,10 +78,22 @@ test('a containerd that fails any call is away, with its reason', async () => {
     plugins: async () => {
       throw new Fault('unavailable', 'connection refused');
     },
-    deprecations: async () => ({}),
+    server,
   };
   const facts = await gatherFacts(needsWith({ containerd: { version, introspection } }));
   expect(facts.containerd).toEqual({ error: 'connection refused' });
+});
+
+it.each([
+  ['has pods', ['sandboxes', 'a'], expect.stringContaining('lead to namespace k8s.io of')],
+  ['has none', ['sandboxes'], null],
+])('records that are elsewhere count where the root %s', async (_, path, elsewhere) => {
+  const root = mkdtempSync(join(tmpdir(), 'cristal-preflight-'));
+  onTestFinished(() => rmSync(root, { recursive: true }));
+  await ensureDir(join(root, ...path));
+  await noteContainerd(root, { namespace: 'other', address: '/a.sock', uuid: '' });
+  const facts = await gatherFacts(needsWith({ config: { ...defaultConfig(), root } }));
+  expect(facts.containerd).toMatchObject({ elsewhere });
 });
 
 it.each([

@@ -3,6 +3,8 @@ import type { Containerd } from '../containerd/client.ts';
 import type { CallOptions } from '../containerd/connection.ts';
 import { messageOf } from '../lib/fault.ts';
 import type { HostFacts } from '../lib/host-facts.ts';
+import { createPaths } from '../store/paths.ts';
+import { isUsed, otherContainerd } from '../store/root-owner.ts';
 
 /** All that the verdict depends on. */
 export interface PreflightFacts {
@@ -29,6 +31,8 @@ export interface NetworkFacts {
 
 export interface ContainerdFacts {
   version: string;
+  /** Why the records of our pods are not there, null when they may be. */
+  elsewhere: string | null;
   /** Its own CRI service runs. */
   builtInCri: boolean;
   /** The snapshotters that started. */
@@ -40,7 +44,7 @@ export interface ContainerdFacts {
 export interface PreflightNeeds {
   config: Config;
   containerd: Pick<Containerd, 'version'> & {
-    introspection: Pick<Containerd['introspection'], 'plugins' | 'deprecations'>;
+    introspection: Pick<Containerd['introspection'], 'plugins' | 'server'>;
   };
   network: { status(signal?: AbortSignal): Promise<NetworkFacts> };
   host: HostFacts;
@@ -59,7 +63,7 @@ export async function gatherFacts(
   options: CallOptions = { timeoutMs: CONTAINERD_MS },
 ): Promise<PreflightFacts> {
   const [containerd, network, binaries, systemd] = await Promise.all([
-    askContainerd(needs.containerd, options),
+    askContainerd(needs, options),
     needs.network.status(options.signal),
     findBinaries(needs.config, needs.exists),
     needs.exists(SYSTEMD_RUNS),
@@ -85,18 +89,19 @@ function missingGuards(host: HostFacts): PreflightFacts['missingGuards'] {
 }
 
 async function askContainerd(
-  containerd: PreflightNeeds['containerd'],
+  { config, containerd }: Pick<PreflightNeeds, 'config' | 'containerd'>,
   options: CallOptions,
 ): Promise<PreflightFacts['containerd']> {
   try {
     const { version } = await containerd.version(options);
-    const [plugins, deprecations] = await Promise.all([
+    const [plugins, { uuid, deprecations }] = await Promise.all([
       containerd.introspection.plugins([], options),
-      containerd.introspection.deprecations(options),
+      containerd.introspection.server(options),
     ]);
     const running = plugins.filter(({ initError }) => initError === null);
     return {
       version,
+      elsewhere: await recordsElsewhere(config, uuid),
       builtInCri: running.some(({ type, id }) => type === 'io.containerd.grpc.v1' && id === 'cri'),
       snapshotters: running.filter(({ type }) => type === 'io.containerd.snapshotter.v1').map(({ id }) => id),
       deprecations,
@@ -104,6 +109,12 @@ async function askContainerd(
   } catch (error) {
     return { error: messageOf(error) };
   }
+}
+
+async function recordsElsewhere(config: Config, uuid: string): Promise<string | null> {
+  // Where nothing is written down nothing can be taken for half-made.
+  if (!(await isUsed(createPaths(config)))) return null;
+  return await otherContainerd(config.root, { ...config.containerd, uuid });
 }
 
 /** Shims of other kinds find their runtime by rules of their own, of which we know nothing. */

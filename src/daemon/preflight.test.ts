@@ -23,6 +23,7 @@ function factsWith(change: Partial<PreflightFacts>): PreflightFacts {
 function containerdWith(change: Partial<ContainerdFacts>): ContainerdFacts {
   return {
     version: '1.7.24',
+    elsewhere: null,
     builtInCri: false,
     snapshotters: ['native', 'overlayfs'],
     deprecations: {},
@@ -72,6 +73,13 @@ it.each<[string, Partial<PreflightFacts>, Finding['level'], string, string]>([
     'warn',
     '"(devel)"',
     '1.6',
+  ],
+  [
+    'records elsewhere',
+    { containerd: containerdWith({ elsewhere: 'the last cristal worked with another' }) },
+    'error',
+    'worked with another, where every pod would look half-made',
+    'remove /var/lib/cristal/containerd',
   ],
   [
     'built-in CRI',

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/schema.ts';
+import { noteFile } from '../store/root-owner.ts';
 import type { PreflightFacts, PreflightNeeds } from './preflight-facts.ts';
 import { gatherFacts } from './preflight-facts.ts';
 
@@ -107,7 +108,7 @@ function judgeCgroups({ systemd }: PreflightFacts, config: Config): Finding[] {
   return findings;
 }
 
-function judgeContainerd(facts: PreflightFacts['containerd'], { containerd }: Config): Finding[] {
+function judgeContainerd(facts: PreflightFacts['containerd'], { containerd, root }: Config): Finding[] {
   if ('error' in facts) {
     return [
       {
@@ -119,8 +120,21 @@ function judgeContainerd(facts: PreflightFacts['containerd'], { containerd }: Co
   }
   return [
     ...judgeVersion(facts.version),
+    ...judgeRecords(facts.elsewhere, root),
     ...judgeBuiltInCri(facts.builtInCri, containerd.namespace),
     ...judgeSnapshotter(facts.snapshotters, containerd.snapshotter),
+  ];
+}
+
+// Recovery would take every pod for half-made, and roll it back.
+function judgeRecords(elsewhere: string | null, root: string): Finding[] {
+  if (elsewhere === null) return [];
+  return [
+    {
+      level: 'error',
+      what: `${elsewhere}, where every pod would look half-made`,
+      mend: `put address and namespace in [containerd] back, or, if those pods are gone for good, remove ${noteFile(root)}`,
+    },
   ];
 }
 

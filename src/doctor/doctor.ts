@@ -28,7 +28,9 @@ export async function examineAndFix(needs: DoctorNeeds, log: Logger): Promise<Re
   await using _held = lock;
   // By the lock it is us who work on the root, and what was only intended is dead.
   const findings = diagnose({ ...(await gatherFacts(needs)), running: false });
-  const refused = await otherContainerd(needs.config);
+  const { root, containerd } = needs.config;
+  const { uuid } = await needs.containerd.introspection.server();
+  const refused = await otherContainerd(root, { ...containerd, uuid });
   if (refused !== null) return { findings, fixed: [], refused };
   return { findings, fixed: await fix(needs, findings, log), refused: null };
 }

@@ -25,7 +25,13 @@ const sound: PreflightFacts = {
   missingGuards: [],
   systemd: false,
   lowestOomScoreAdj: null,
-  containerd: { version: '2.3.7', builtInCri: false, snapshotters: ['overlayfs'], deprecations: {} },
+  containerd: {
+    version: '2.3.7',
+    elsewhere: null,
+    builtInCri: false,
+    snapshotters: ['overlayfs'],
+    deprecations: {},
+  },
   network: { ready: true, reason: '', message: '' },
   binaries: [],
 };
@@ -39,7 +45,15 @@ test.each<[string, Partial<PreflightFacts>, Record<string, [string, RegExp]>]>([
   ],
   [
     'containerd without the snapshotter',
-    { containerd: { version: '2.3.7', builtInCri: false, snapshotters: [], deprecations: {} } },
+    {
+      containerd: {
+        version: '2.3.7',
+        elsewhere: null,
+        builtInCri: false,
+        snapshotters: [],
+        deprecations: {},
+      },
+    },
     { RuntimeReady: ['RuntimeNotFit', /no working snapshotter "overlayfs"/] },
   ],
   [
@@ -52,6 +66,7 @@ test.each<[string, Partial<PreflightFacts>, Record<string, [string, RegExp]>]>([
     {
       containerd: {
         version: '2.3.7',
+        elsewhere: null,
         builtInCri: false,
         snapshotters: ['overlayfs'],
         deprecations: { 'io.containerd.x': 'x goes' },
