@@ -180,6 +180,20 @@ describe.each<ContainerdVersion>(['1.6', '2.3'])('security on containerd %s', (v
     });
   });
 
+  test.each(['network', 'ipc', 'pid'])(
+    'the %s namespace of the host needs a pod that has it',
+    async (kind) => {
+      const plain = podWith(`own-${kind}`, { namespaceOptions: { pid: 'CONTAINER' } });
+      const plainId = await world.runPod(plain);
+      const wish = withSecurity({ namespaceOptions: { pid: 'CONTAINER', [kind]: 'NODE' } });
+      const error = await failure(world.createContainer(plainId, plain, wish));
+      expect(error).toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        message: expect.stringContaining(`the ${kind} namespace of the host`),
+      });
+    },
+  );
+
   test.each<[string, object, string]>([
     ['Merge', {}, '2000 50 3000'],
     ['Strict', { supplementalGroupsPolicy: 'Strict' }, '2000 3000'],

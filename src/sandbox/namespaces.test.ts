@@ -5,7 +5,7 @@ import type { NamespaceOption__Output as NamespaceOption } from '../gen/runtime/
 import type { PodSandboxConfig__Output as PodSandboxConfig } from '../gen/runtime/v1/PodSandboxConfig.ts';
 import type { NamespaceRef } from '../spec/input.ts';
 import {
-  checkUserNamespace,
+  checkNamespaces,
   containerNamespaces,
   ownNamespaces,
   refuseUnsupported,
@@ -76,7 +76,6 @@ describe('namespaces of a container', () => {
     ['POD', 7, at('/proc/7/ns/pid')],
     ['POD', 0, { kind: 'new' }],
     ['CONTAINER', 7, { kind: 'new' }],
-    ['NODE', 7, { kind: 'host' }],
     ['TARGET', 7, at('/proc/9/ns/pid')],
   ])('pid mode %s with pause process %d', (pid, pausePid, expected) => {
     const found = containerNamespaces(pod(options()), options({ pid }), {
@@ -90,6 +89,13 @@ describe('namespaces of a container', () => {
   test('without options of its own a container follows its pod', () => {
     const found = containerNamespaces(pod(options({ pid: 'NODE' })), null, pins);
     expect(found.pid).toEqual({ kind: 'host' });
+  });
+
+  test("what a container shares with its pod is the host's where the pod has that", () => {
+    const host = pod(options({ network: 'NODE', ipc: 'NODE', pid: 'NODE' }));
+    const shared = containerNamespaces(host, options({ pid: 'POD' }), pins);
+    expect(Object.values(shared)).toEqual(Array.from({ length: 4 }, () => ({ kind: 'host' })));
+    expect(containerNamespaces(host, options(), pins).pid).toEqual({ kind: 'new' });
   });
 });
 
@@ -136,15 +142,37 @@ test.each([undefined, { userNamespaces: false }])(
   },
 );
 
-test.each<[string, NamespaceOption, NamespaceOption, boolean]>([
-  ['as its pod', userns(), userns(), true],
-  ['none, as its pod', options(), userns({ mode: 'NODE', uids: [], gids: [] }), true],
-  ['others', userns(), userns({ uids: [range({ hostId: 1 })] }), false],
-  ['none, but its pod some', userns(), options(), false],
-  ['some, but its pod none', options(), userns(), false],
-  ['as its pod, and the pids of the host', userns(), { ...userns(), pid: 'NODE' }, false],
-])('a container with mappings %s', (_, ofPod, own, fine) => {
-  const check = () => checkUserNamespace(pod(ofPod), own);
-  if (fine) expect(check).not.toThrow();
-  else expect(check).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
+const HOST = { network: 'NODE', pid: 'NODE', ipc: 'NODE' } as const;
+
+test.each<[string, NamespaceOption | null, NamespaceOption | null]>([
+  ['none, as its pod', null, null],
+  ['none, and its pod has', options(HOST), null],
+  ['those of its pod', options(), options()],
+  ["those of its pod, which are the host's", options(HOST), options(HOST)],
+  ["its own pids in a pod that has the host's", options(HOST), options({ ...HOST, pid: 'CONTAINER' })],
+  ['what "not set" looks like in a pod that has the host\'s', options(HOST), options({ pid: 'POD' })],
+  ['what "not set" looks like in a pod without', null, options({ pid: 'POD' })],
+  ['CONTAINER, which is POD', options(), options({ network: 'CONTAINER', ipc: 'CONTAINER' })],
+  ['the pids of a target', options(), options({ pid: 'TARGET', targetId: 'x' })],
+  ['ids as its pod', userns(), userns()],
+  ['no ids, as its pod', options(), userns({ mode: 'NODE', uids: [], gids: [] })],
+])('a container with namespaces: %s', (_, ofPod, own) => {
+  expect(() => checkNamespaces(ofPod ? pod(ofPod) : bare, own)).not.toThrow();
+});
+
+test.each<[string, NamespaceOption | null, NamespaceOption | null, RegExp]>([
+  ['the network of the host', options(), options({ network: 'NODE' }), /^the network namespace of the host /],
+  ['the ipc of the host', options(), options({ ipc: 'NODE' }), /^the ipc namespace of the host /],
+  ['the pids of the host', options(), options({ pid: 'NODE' }), /^the pid namespace of the host /],
+  ['the pids of the host in a pod without options', null, options({ pid: 'NODE' }), /^the pid namespace /],
+  ['the pids of the host with ids', userns(), { ...userns(), pid: 'NODE' }, /^the pid namespace /],
+  ['the network of a target', options(), options({ network: 'TARGET' }), /^network namespace mode TARGET/],
+  ['the ipc of a target', options(HOST), options({ ipc: 'TARGET' }), /^ipc namespace mode TARGET/],
+  ['other ids', userns(), userns({ uids: [range({ hostId: 1 })] }), /user namespace options/],
+  ['no ids, but its pod some', userns(), options(), /user namespace options/],
+  ['ids, but its pod none', options(), userns(), /user namespace options/],
+])('a container with namespaces is refused: %s', (_, ofPod, own, message) => {
+  const refusal = { code: 'invalid_argument', message: expect.stringMatching(message) };
+  const check = () => checkNamespaces(ofPod ? pod(ofPod) : bare, own);
+  expect(check).toThrow(expect.objectContaining(refusal));
 });

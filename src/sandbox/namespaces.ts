@@ -43,16 +43,28 @@ export function userNamespaceOf(config: PodSandboxConfig, dir: string): PodUserN
   return ids && { path: `${dir}/user`, ids };
 }
 
-/** A container lives in the user namespace of its pod. Throws `invalid_argument` when it asks for another. */
-export function checkUserNamespace(config: PodSandboxConfig, options: NamespaceOption | null): void {
-  const ids = idsOf(config);
-  if (ids && options?.pid === 'NODE') {
-    throw new Fault(
-      'invalid_argument',
-      'a container in a user namespace cannot have the pid namespace of the host',
-    );
+/**
+ * Refuses, with `invalid_argument`, a container that wants a namespace of the host which its pod was not admitted with,
+ * and one with other ids than its pod. The kubelet tells both the same. POD is also what "not set" looks like, and
+ * means whatever the pod has.
+ */
+export function checkNamespaces(config: PodSandboxConfig, options: NamespaceOption | null): void {
+  const pod = optionsOf(config.linux?.securityContext);
+  for (const kind of ['network', 'ipc', 'pid'] as const) {
+    if (options?.[kind] === 'NODE' && pod?.[kind] !== 'NODE') {
+      throw new Fault(
+        'invalid_argument',
+        `the ${kind} namespace of the host is asked for in a pod sandbox that does not have it`,
+      );
+    }
+    if (options?.[kind] === 'TARGET' && kind !== 'pid') {
+      throw new Fault(
+        'invalid_argument',
+        `${kind} namespace mode TARGET: a target has only its pid namespace to share`,
+      );
+    }
   }
-  if (isSameIds(podIds(options?.usernsOptions), ids)) return;
+  if (isSameIds(podIds(options?.usernsOptions), podIds(pod?.usernsOptions))) return;
   throw new Fault(
     'invalid_argument',
     "the container's user namespace options are not those of its pod sandbox",
@@ -110,15 +122,21 @@ export function containerNamespaces(
     network: pinned('network', 'net'),
     ipc: pinned('ipc', 'ipc'),
     uts: pinned('uts', 'uts'),
-    pid: pidNamespace(options ?? optionsOf(config.linux?.securityContext), pins),
+    pid: pidNamespace(options, optionsOf(config.linux?.securityContext), pins),
   };
 }
 
-function pidNamespace(options: NamespaceOption | null, { pausePid, targetPid }: Pins): NamespaceRef {
-  if (options?.pid === 'NODE') return { kind: 'host' };
-  if (options?.pid === 'TARGET') return ofProcess(targetPid);
-  // POD is also what "not set" looks like: without a pause container the pod shares no pid namespace.
-  return options?.pid !== 'CONTAINER' && pausePid > 0 ? ofProcess(pausePid) : { kind: 'new' };
+function pidNamespace(
+  own: NamespaceOption | null,
+  pod: NamespaceOption | null,
+  { pausePid, targetPid }: Pins,
+): NamespaceRef {
+  const mode = (own ?? pod)?.pid;
+  if (mode === 'TARGET') return ofProcess(targetPid);
+  if (mode === 'CONTAINER') return { kind: 'new' };
+  // POD is also what "not set" looks like: without a pause container the pod shares no pid namespace of its own.
+  if (mode === 'NODE' || pod?.pid === 'NODE') return { kind: 'host' };
+  return pausePid > 0 ? ofProcess(pausePid) : { kind: 'new' };
 }
 
 function ofProcess(pid: number): NamespaceRef {

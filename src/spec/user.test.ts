@@ -7,11 +7,18 @@ const PASSWD = [
   '# not an entry',
   '+nis',
   'app:x:1000:1001::/home/app:/bin/sh',
-  '2000:x:77:78::/numeric:/bin/sh',
+  '2000:x:0:0::/numeric:/bin/sh',
   'bare:x:1500:1500',
   '',
 ].join('\n');
-const GROUP = ['root:x:0:', 'app:x:1001:', 'audio:x:29:app,root', 'wheel:x:10: app ', 'broken'].join('\n');
+const GROUP = [
+  'root:x:0:',
+  'app:x:1001:',
+  'audio:x:29:app,root',
+  'wheel:x:10: app ',
+  '3000:x:0:',
+  'broken',
+].join('\n');
 
 function wish(over: Partial<UserWish>): UserWish {
   return {
@@ -34,7 +41,15 @@ describe('resolveUser', () => {
     ['an image uid that is not', { imageUser: '4000' }, [4000, 0, [0], '']],
     ['an image uid and gid', { imageUser: '4000:4001' }, [4000, 4001, [4001], '']],
     ['an image group only', { imageUser: ':audio' }, [0, 29, [29], '/root']],
-    ['an image user whose name is a number', { imageUser: '2000' }, [77, 78, [78], '/numeric']],
+    ["an image uid that is somebody's name", { imageUser: '2000' }, [2000, 0, [0], '']],
+    ["a uid that is somebody's name", { runAsUser: 2000n }, [2000, 0, [0], '']],
+    ['a user name that is a number', { runAsUsername: '2000' }, [2000, 0, [0], '']],
+    [
+      "an image gid that is a group's name",
+      { imageUser: 'app:3000' },
+      [1000, 3000, [3000, 29, 10], '/home/app'],
+    ],
+    ["a gid that is a group's name", { runAsUser: 5n, runAsGroup: 3000n }, [5, 3000, [3000], '']],
     ['an entry without a home', { imageUser: 'bare' }, [1500, 1500, [1500], '']],
     ['a uid over the image', { imageUser: 'app', runAsUser: 5n }, [5, 0, [0], '']],
     ['a known uid', { runAsUser: 1000n }, [1000, 1001, [1001, 29, 10], '/home/app']],

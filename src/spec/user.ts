@@ -20,8 +20,8 @@ export interface UserWish {
 }
 
 /**
- * The ids to run with. The config goes before the image; names are looked up in the image's own /etc/passwd and
- * /etc/group, each null when the image has none. Throws `invalid_argument` for a wish that contradicts the CRI
+ * The ids to run with. The config goes before the image; names, and what else is known of ids, are looked up in the
+ * image's own /etc/passwd and /etc/group, each null when the image has none. Throws `invalid_argument` for a wish that contradicts the CRI
  * and for names that the image does not know.
  */
 export function resolveUser(wish: UserWish, passwd: string | null, group: string | null): ResolvedUser {
@@ -58,14 +58,21 @@ function wantedWords(wish: UserWish): [user: string, group: string] {
   return [user || '0', group];
 }
 
-/** By name first: a passwd file may well have a user whose name is a number. */
+/**
+ * A number is always an id. Were it looked up as a name first, an image could make root of the `1000` that the kubelet
+ * has just found not to be root.
+ */
 function findUser(users: PasswdEntry[], word: string): PasswdEntry | null {
-  const byName = users.find(({ name }) => name === word);
-  return byName ?? users.find(({ uid }) => isId(word) && uid === Number(word)) ?? null;
+  const isIt: (user: PasswdEntry) => boolean = isId(word)
+    ? ({ uid }) => uid === Number(word)
+    : ({ name }) => name === word;
+  return users.find(isIt) ?? null;
 }
 
+/** As for users. */
 function findGid(groups: GroupEntry[], word: string): number {
-  return groups.find(({ name }) => name === word)?.gid ?? idOf(word, 'group', '/etc/group');
+  const entry = isId(word) ? undefined : groups.find(({ name }) => name === word);
+  return entry?.gid ?? idOf(word, 'group', '/etc/group');
 }
 
 function gidsOfMember(groups: GroupEntry[], user: string): number[] {

@@ -14,7 +14,7 @@ import { newId } from '../../lib/id.ts';
 import { encodeJson } from '../../lib/json.ts';
 import { Rollback } from '../../lib/rollback.ts';
 import { nowNs } from '../../lib/time.ts';
-import { checkUserNamespace, userNamespaceOf } from '../../sandbox/namespaces.ts';
+import { checkNamespaces, userNamespaceOf } from '../../sandbox/namespaces.ts';
 import { pinsDir } from '../../sandbox/release.ts';
 import { checkMounts } from '../../spec/mount-rules.ts';
 import type { Container, ContainerStatus } from '../../store/containers.ts';
@@ -47,7 +47,7 @@ export async function createContainer(needs: Needs, request: Request, call: Call
   if (!config?.metadata?.name) throw new Fault('invalid_argument', 'config.metadata.name is required');
   if (!config.image?.image) throw new Fault('invalid_argument', 'config.image is required');
   const sandbox = needs.sandboxes.mustFind(request.podSandboxId);
-  checkUserNamespace(sandbox.config, config.linux?.securityContext?.namespaceOptions ?? null);
+  checkNamespaces(sandbox.config, config.linux?.securityContext?.namespaceOptions ?? null);
   checkMounts(config.mounts, needs.abilities.get(sandbox.runtimeHandler));
   const name = containerName(config.metadata, sandbox.id);
   const fingerprint = encodeJson(config);

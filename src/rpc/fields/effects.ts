@@ -8,7 +8,7 @@ import type { ContainerConfig__Output as ContainerConfig } from '../../gen/runti
 import type { PodSandboxConfig__Output as PodSandboxConfig } from '../../gen/runtime/v1/PodSandboxConfig.ts';
 import { Apparmor } from '../../host/apparmor.ts';
 import type { Image } from '../../image/image.ts';
-import { refuseUnsupported, sharesPids } from '../../sandbox/namespaces.ts';
+import { checkNamespaces, refuseUnsupported, sharesPids } from '../../sandbox/namespaces.ts';
 import { hostFacts, imageConfig } from '../../spec/fixtures.ts';
 import { resolvConf } from '../../spec/hosts.ts';
 import { checkMounts, isImageVolume } from '../../spec/mount-rules.ts';
@@ -102,6 +102,7 @@ export async function containerEffects(
   config: ContainerConfig,
   pod: PodSandboxConfig,
 ): Promise<object> {
+  checkNamespaces(pod, config.linux?.securityContext?.namespaceOptions ?? null);
   checkMounts(config.mounts, world.abilities.get('runc'));
   const owner = sandbox({ ...podRecord(pod), pid: 4711 });
   const rootfs = [{ type: 'bind', source: `${world.dir}/rootfs`, options: [], target: '' }];

@@ -9,7 +9,6 @@ export const ELSEWHERE: Readonly<Record<string, string>> = {
   'container stdinOnce': 'test/streaming/sessions.test.ts',
 };
 
-const POD_DECIDES = 'the pod decides; the kubelet sends the same to its containers';
 const NO_IMAGES_OF_ITS_OWN =
   'the image is found by its name and id; these say nothing that a container depends on';
 const FOR_THE_KUBELET = 'the kubelet counts it into the limits of the cgroup that it makes for the pod';
@@ -23,9 +22,6 @@ export const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
   'container image.annotations': NO_IMAGES_OF_ITS_OWN,
   'container image.runtimeHandler': NO_IMAGES_OF_ITS_OWN,
   'container image.imageRef': NO_IMAGES_OF_ITS_OWN,
-  'container linux.securityContext.namespaceOptions.network': POD_DECIDES,
-  'container linux.securityContext.namespaceOptions.ipc': POD_DECIDES,
-  'container linux.securityContext.namespaceOptions.usernsOptions': POD_DECIDES,
 
   'pod linux.securityContext.readonlyRootfs': "the pause container's root is read-only whatever this says",
   'pod linux.securityContext.supplementalGroupsPolicy': 'a pod has no image whose groups could be merged',
@@ -41,6 +37,10 @@ export const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
 /** Fields that are refused: nothing here can do what they say. A path stands for all that is below it. */
 export const REFUSED: readonly string[] = [
   'container windows',
+  // Whatever is not the pod's.
+  'container linux.securityContext.namespaceOptions.network',
+  'container linux.securityContext.namespaceOptions.ipc',
+  'container linux.securityContext.namespaceOptions.usernsOptions',
   'pod windows',
   // Whatever is not 0.
   'pod linux.securityContext.namespaceOptions.usernsOptions.uids[].containerId',

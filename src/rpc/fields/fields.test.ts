@@ -97,9 +97,14 @@ function given(): Record<string, [Part, path: string, value: unknown][]> {
     ['container', 'mounts[].uidMappings', range],
     ['container', 'mounts[].gidMappings', range],
   ];
+  const both: [Part, string, unknown][] = [
+    ['pod', USERNS, userns],
+    ['container', USERNS, userns],
+  ];
   const asPrivileged: [Part, string, unknown] = ['pod', `${security}.privileged`, true];
   return {
     [`container ${security}.privileged`]: [asPrivileged],
+    [`container ${USERNS}.mode`]: both,
     [`container ${security}.runAsGroup.value`]: [['container', `${security}.runAsUser.value`, 1]],
     [`container ${security}.supplementalGroupsPolicy`]: [['container', `${security}.runAsUser.value`, 1000]],
     [`container ${security}.namespaceOptions.targetId`]: [
@@ -123,8 +128,10 @@ function given(): Record<string, [Part, path: string, value: unknown][]> {
     ),
     ...Object.fromEntries(
       ['hostId', 'containerId', 'length'].flatMap((field) => [
-        [`pod ${security}.namespaceOptions.usernsOptions.uids[].${field}`, [['pod', USERNS, userns]]],
-        [`pod ${security}.namespaceOptions.usernsOptions.gids[].${field}`, [['pod', USERNS, userns]]],
+        [`pod ${USERNS}.uids[].${field}`, [['pod', USERNS, userns]]],
+        [`pod ${USERNS}.gids[].${field}`, [['pod', USERNS, userns]]],
+        [`container ${USERNS}.uids[].${field}`, both],
+        [`container ${USERNS}.gids[].${field}`, both],
         [`container mounts[].uidMappings[].${field}`, mapped],
         [`container mounts[].gidMappings[].${field}`, mapped],
       ]),
@@ -201,17 +208,24 @@ function offWire(method: string, config: object): never {
   return (requestDeserialize(requestSerialize({ config })) as { config: never }).config;
 }
 
+/** A container is in its pod's user namespace: the kubelet tells both the same. */
+function withIdsOfPod({ pod, container }: Configs): Configs {
+  const ids = valueAt(pod, USERNS);
+  return { pod, container: ids === undefined ? container : withValue(container, USERNS, ids) };
+}
+
 /** Whether some other value of the field changes what is made, or is refused. */
 async function fate(name: string, part: Part, leaf: Leaf): Promise<'effect' | 'refused' | 'nothing'> {
   const base = plain();
   for (const [of, path, value] of given()[name] ?? []) base[of] = withValue(base[of], path, value);
   // The messages around the field are there before, so that nothing but the field can be what has an effect.
   base[part] = withMessageOf(base[part], leaf.path);
-  const before = await outcomeOf(base);
+  const configs = (own: Configs) => (part === 'pod' ? withIdsOfPod(own) : own);
+  const before = await outcomeOf(configs(base));
   const values = better()[name] ?? otherValues(leaf, valueAt(base[part], leaf.path));
   let found: 'effect' | 'refused' | 'nothing' = 'nothing';
   for (const value of values) {
-    const after = await outcomeOf({ ...base, [part]: withValue(base[part], leaf.path, value) });
+    const after = await outcomeOf(configs({ ...base, [part]: withValue(base[part], leaf.path, value) }));
     if ('refused' in after) found = found === 'nothing' ? 'refused' : found;
     else if (!('effect' in before) || before.effect !== after.effect) found = 'effect';
   }
