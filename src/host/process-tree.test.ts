@@ -36,6 +36,10 @@ test('a process that is gone is fine', async () => {
   await expect(killTree(child.pid ?? 0)).resolves.toBeUndefined();
 });
 
+test.each([0, -1, Number.NaN])('%d is no process, and whole groups are spared', async (pid) => {
+  await expect(killTree(pid)).rejects.toMatchObject({ code: 'invalid_argument' });
+});
+
 test('a process is alive until it was waited for', async () => {
   const child = spawn('sleep', ['300'], { stdio: 'ignore' });
   const exited = new Promise((resolve) => child.once('exit', resolve));

@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises';
+import { Fault } from '../lib/fault.ts';
 
 /**
  * Kills a process and all that descends from it. Children are found before their parents die, since
  * orphans are handed to another process and could not be told from its own.
+ * @throws Fault invalid_argument for what is no pid: to kill(2) that is our own process group, or everybody.
  */
 export async function killTree(pid: number): Promise<void> {
+  if (!isPid(pid)) throw new Fault('invalid_argument', `kill process ${pid}: not a pid`);
   const found = [pid];
   for (let next = 0; next < found.length; next++) {
     const parent = found[next] ?? 0;
@@ -36,11 +39,15 @@ function signal(pid: number, name: 'SIGSTOP' | 'SIGKILL'): void {
 
 /** Whether there is a process of that pid. One that is not a pid at all is none. */
 export function isAlive(pid: number): boolean {
-  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
+  if (!isPid(pid)) return false;
   try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
+}
+
+function isPid(pid: number): boolean {
+  return Number.isSafeInteger(pid) && pid > 0;
 }
