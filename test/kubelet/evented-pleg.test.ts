@@ -1,90 +1,107 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createCni } from '../fixtures/cni.ts';
-import { startContainerd } from '../fixtures/containerd.ts';
-import type { PrivateCristal } from '../fixtures/cristal.ts';
-import { startCristal } from '../fixtures/cristal.ts';
-import { busyboxImage, pushImage } from '../fixtures/images.ts';
-import type { KubeletPod, PrivateKubelet } from '../fixtures/kubelet.ts';
-import { startKubelet } from '../fixtures/kubelet.ts';
 import { eventually } from '../fixtures/processes.ts';
-import { startRegistry } from '../fixtures/registry.ts';
 import { whyNotKubelet } from '../fixtures/tools.ts';
+import type { KubeletWorld } from './world.ts';
+import { createKubeletWorld } from './world.ts';
 
-/** Far below the 300 seconds after which this kubelet lists all pods by itself. */
-const NOTICED_MS = 40_000;
-
-// With this gate the kubelet learns from GetContainerEvents what happened to its pods.
+// With this gate the kubelet looks at a pod as soon as an event says that a container of it ended.
 describe.skipIf(whyNotKubelet('2.3'))('a kubelet with EventedPLEG', () => {
-  const stack = new AsyncDisposableStack();
-  let cristal: PrivateCristal;
-  let kubelet: PrivateKubelet;
+  let world: KubeletWorld;
 
   beforeAll(async () => {
-    const registry = stack.use(await startRegistry());
-    const cni = stack.use(createCni());
-    await pushImage(registry.url, 'busybox', '1', await busyboxImage({ config: { Env: ['PATH=/bin'] } }));
-    const containerd = stack.use(await startContainerd({ version: '2.3' }));
-    cristal = stack.use(await startCristal({ containerd, cni, certsDir: registry.certsDir }));
-    kubelet = stack.use(await startKubelet({ cri: cristal.address, featureGates: { EventedPLEG: true } }));
-    kubelet.putPod('sleeper', sleeperManifest(`${registry.host}/busybox:1`));
+    // At 4 it logs what an event made it do.
+    world = await createKubeletWorld('2.3', { featureGates: { EventedPLEG: true }, verbosity: 4 });
+    world.kubelet.putPod('first', manifest('first', world.image));
   });
   afterAll(async () => {
-    for (const { id } of (await cristal?.cri.runtime.listPodSandbox({}))?.items ?? []) {
-      await cristal.cri.runtime.removePodSandbox({ podSandboxId: id });
-    }
-    await stack.disposeAsync();
+    await world?.endPod('second');
+    await world?.[Symbol.asyncDispose]();
   });
 
-  const sleeper = async (): Promise<KubeletPod['status'] | undefined> =>
-    (await kubelet.pods()).find(({ metadata }) => metadata.name.startsWith('sleeper'))?.status;
-  const isUpAfter = async (restarts: number): Promise<boolean> => {
-    const [container] = (await sleeper())?.containerStatuses ?? [];
-    return container?.ready === true && container.restartCount === restarts;
+  const container = async (name: string) => (await world.podNamed(name))?.status.containerStatuses?.[0];
+  const runsWith = async (name: string, restarts: number): Promise<boolean> => {
+    const status = await container(name);
+    return status?.ready === true && status.restartCount === restarts;
   };
-  /** One of the kubelet's own metrics; 0 while it has nothing to tell. */
-  const metric = async (name: string): Promise<number> => {
-    const found = new RegExp(`^kubelet_${name}(?:\\{.*\\})? (\\S+)$`, 'm').exec(
-      await kubelet.get('/metrics'),
-    );
-    return Number(found?.[1] ?? 0);
-  };
-  const eventsTaken = () => metric('evented_pleg_connection_latency_seconds_count');
+  const lastLog = (): string => world.kubelet.log().slice(-4_000);
 
-  test('subscribes, and takes the events of a pod that starts', async () => {
-    expect(await eventually(() => isUpAfter(0), NOTICED_MS), kubelet.log().slice(-4_000)).toBe(true);
-    expect(await metric('evented_pleg_connection_success_count')).toBe(1);
-    expect(await metric('evented_pleg_connection_error_count')).toBe(0);
-    // The sandbox is created and started, and so is the container.
-    expect(await eventually(async () => (await eventsTaken()) >= 4, 5_000)).toBe(true);
+  async function metric(name: string): Promise<number> {
+    const line = (await world.kubelet.get('/metrics'))
+      .split('\n')
+      .find((text) => text.startsWith(`${name} `));
+    return Number(line?.split(' ')[1]);
+  }
+
+  /** Lets the process of a pod's container end with code 3. Answers the id of the container. */
+  async function end(name: string): Promise<string> {
+    const id = (await container(name))?.containerID?.replace(/^.*:\/\//, '') ?? '';
+    await world.cristal.cri.runtime.execSync({ containerId: id, cmd: ['touch', '/end'] });
+    return id;
+  }
+
+  test('runs a static pod and subscribes to events, once and without an error', async () => {
+    expect(await eventually(async () => await runsWith('first', 0), 40_000), lastLog()).toBe(true);
+    expect(await metric('kubelet_evented_pleg_connection_success_count')).toBe(1);
+    expect(await metric('kubelet_evented_pleg_connection_error_count')).toBe(0);
+    // That the pod, its sandbox's container and the container were made and started.
+    expect(await metric('kubelet_evented_pleg_connection_latency_seconds_count')).toBeGreaterThanOrEqual(2);
   });
 
-  test('starts a container again that died', async () => {
-    const before = await eventsTaken();
-    const [container] = (await cristal.cri.runtime.listContainers({})).containers;
-    await cristal.cri.runtime.execSync({ containerId: container?.id ?? '', cmd: ['touch', '/end'] });
-    expect(await eventually(() => isUpAfter(1), NOTICED_MS), kubelet.log().slice(-4_000)).toBe(true);
-    // One died, another was created and started.
-    expect(await eventually(async () => (await eventsTaken()) >= before + 3, 5_000)).toBe(true);
+  test('starts a container again that ended, looking because an event said so', async () => {
+    const before = await metric('kubelet_evented_pleg_connection_latency_seconds_count');
+    const id = await end('first');
+
+    expect(await eventually(async () => await runsWith('first', 1), 40_000), lastLog()).toBe(true);
+
+    const asked = world.kubelet
+      .log()
+      .split('\n')
+      .filter((line) => line.includes('requested pod relist after container termination'));
+    expect(asked.filter((line) => line.includes(id))).toHaveLength(1);
+    // It stopped, and the next one was created and started.
+    expect(
+      (await metric('kubelet_evented_pleg_connection_latency_seconds_count')) - before,
+    ).toBeGreaterThanOrEqual(3);
+    // An event is with the kubelet well before the second is over that it waits between two lists.
+    const seconds = await metric('kubelet_evented_pleg_connection_latency_seconds_sum');
+    const count = await metric('kubelet_evented_pleg_connection_latency_seconds_count');
+    expect(seconds / count).toBeLessThan(0.5);
   });
 
   test('hears of the end of a pod', async () => {
-    kubelet.removePod('sleeper');
-    const over = await eventually(async () => {
-      const { items } = await cristal.cri.runtime.listPodSandbox({});
-      return items.every(({ state }) => state === 'SANDBOX_NOTREADY');
-    }, NOTICED_MS);
-    expect(over, kubelet.log().slice(-4_000)).toBe(true);
-    expect(await eventually(async () => (await sleeper()) === undefined, NOTICED_MS)).toBe(true);
-    expect(await metric('evented_pleg_connection_error_count')).toBe(0);
+    const before = await metric('kubelet_evented_pleg_connection_latency_seconds_count');
+    expect(await world.endPod('first'), lastLog()).toBe(true);
+    const isGone = async (): Promise<boolean> => (await world.podNamed('first')) === undefined;
+    expect(await eventually(isGone, 40_000), lastLog()).toBe(true);
+    // The container stopped, and so did the sandbox.
+    expect(
+      (await metric('kubelet_evented_pleg_connection_latency_seconds_count')) - before,
+    ).toBeGreaterThanOrEqual(2);
+    expect(await metric('kubelet_evented_pleg_connection_error_count')).toBe(0);
+  });
+
+  test('goes on without events when cristal was away', async () => {
+    await world.cristal.restart();
+    const gaveUp = async (): Promise<boolean> =>
+      (await metric('kubelet_evented_pleg_connection_error_count')) === 5;
+    expect(await eventually(gaveUp, 20_000)).toBe(true);
+
+    world.kubelet.putPod('second', manifest('second', world.image));
+    expect(await eventually(async () => await runsWith('second', 0), 40_000), lastLog()).toBe(true);
+    await end('second');
+    expect(await eventually(async () => await runsWith('second', 1), 60_000), lastLog()).toBe(true);
   });
 });
 
-function sleeperManifest(image: string): object {
-  const command = ['sh', '-c', 'trap exit TERM; until [ -e /end ]; do sleep 0.2; done'];
+function manifest(name: string, image: string): object {
+  const command = ['sh', '-c', 'until [ -e /end ]; do usleep 20000; done; exit 3'];
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name: 'sleeper', namespace: 'default' },
-    spec: { terminationGracePeriodSeconds: 1, containers: [{ name: 'main', image, command }] },
+    metadata: { name, namespace: 'default' },
+    spec: {
+      terminationGracePeriodSeconds: 1,
+      containers: [{ name: 'main', image, command, resources: { limits: { memory: '64Mi' } } }],
+    },
   };
 }

@@ -1,14 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createCni } from '../fixtures/cni.ts';
-import { startContainerd } from '../fixtures/containerd.ts';
-import type { PrivateCristal } from '../fixtures/cristal.ts';
-import { startCristal } from '../fixtures/cristal.ts';
-import { busyboxImage, pushImage } from '../fixtures/images.ts';
-import type { PrivateKubelet } from '../fixtures/kubelet.ts';
-import { startKubelet } from '../fixtures/kubelet.ts';
 import { eventually } from '../fixtures/processes.ts';
-import { startRegistry } from '../fixtures/registry.ts';
 import { whyNotKubelet } from '../fixtures/tools.ts';
+import type { KubeletWorld } from './world.ts';
+import { createKubeletWorld } from './world.ts';
 
 const MIB = 1024 * 1024;
 
@@ -31,39 +25,19 @@ interface Summary {
 
 // With this gate the kubelet takes every figure of pods and containers from the CRI, and none from its own cAdvisor.
 describe.skipIf(whyNotKubelet('2.3'))('a kubelet with PodAndContainerStatsFromCRI', () => {
-  const stack = new AsyncDisposableStack();
-  let cristal: PrivateCristal;
-  let kubelet: PrivateKubelet;
+  let world: KubeletWorld;
 
   beforeAll(async () => {
-    const registry = stack.use(await startRegistry());
-    const cni = stack.use(createCni());
-    await pushImage(registry.url, 'busybox', '1', await busyboxImage({ config: { Env: ['PATH=/bin'] } }));
-    const containerd = stack.use(await startContainerd({ version: '2.3' }));
-    cristal = stack.use(await startCristal({ containerd, cni, certsDir: registry.certsDir }));
-    kubelet = stack.use(
-      await startKubelet({ cri: cristal.address, featureGates: { PodAndContainerStatsFromCRI: true } }),
-    );
-    kubelet.putPod('busy', busyManifest(`${registry.host}/busybox:1`));
+    world = await createKubeletWorld('2.3', { featureGates: { PodAndContainerStatsFromCRI: true } });
+    world.kubelet.putPod('busy', busyManifest(world.image));
   });
   afterAll(async () => {
-    if (kubelet) {
-      kubelet.removePod('busy');
-      const { runtime } = cristal.cri;
-      await eventually(
-        async () =>
-          (await runtime.listPodSandbox({})).items.every(({ state }) => state === 'SANDBOX_NOTREADY'),
-        30_000,
-      );
-      for (const { id } of (await runtime.listPodSandbox({})).items) {
-        await runtime.removePodSandbox({ podSandboxId: id });
-      }
-    }
-    await stack.disposeAsync();
+    await world?.endPod('busy');
+    await world?.[Symbol.asyncDispose]();
   });
 
   const podNow = async () => {
-    const { pods } = JSON.parse(await kubelet.get('/stats/summary')) as Summary;
+    const { pods } = JSON.parse(await world.kubelet.get('/stats/summary')) as Summary;
     return pods.find(({ podRef }) => podRef.name.startsWith('busy'));
   };
 
@@ -89,8 +63,8 @@ describe.skipIf(whyNotKubelet('2.3'))('a kubelet with PodAndContainerStatsFromCR
   });
 
   test('its /metrics/cadvisor has our metrics, under cAdvisor’s names and labels', async () => {
-    const { containers } = await cristal.cri.runtime.listContainers({});
-    const metrics = await kubelet.get('/metrics/cadvisor');
+    const { containers } = await world.cristal.cri.runtime.listContainers({});
+    const metrics = await world.kubelet.get('/metrics/cadvisor');
     const line = metrics
       .split('\n')
       .find(
