@@ -1,6 +1,6 @@
 #!/bin/bash
 # Brings the programs that the tests and the quickstart run into a cache of their own, at pinned versions:
-# containerd (Debian's and 2.3), runc (Debian's and 1.4), CNI plugins, crictl, a registry and a static busybox.
+# containerd (Debian's and 2.3), runc (Debian's and 1.4), CNI plugins, crictl, CRIU, a registry and a static busybox.
 #
 # Nothing that the machine already runs is touched: Debian packages are unpacked, not installed. Only
 # iptables, iproute2, libseccomp2 and curl are installed when they are missing, since CNI plugins and runc
@@ -18,6 +18,7 @@ crictl_version=1.36.0
 cni_version=1.9.1
 runc_version=1.4.3
 kubelet_version=1.37.2
+criu_version=4.1.1-1 criu_release=trixie
 debian_packages='containerd runc containernetworking-plugins docker-registry busybox-static'
 
 cache=${CRISTAL_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/cristal}
@@ -34,6 +35,7 @@ critest=$cache/critest-$crictl_version
 cni=$cache/cni-plugins-$cni_version
 runc=$cache/runc-$runc_version
 kubelet=$cache/kubelet-$kubelet_version
+criu=$cache/criu-$criu_version
 log=$cache/tools.log
 missing=$cache/missing.new
 : >"$log" && : >"$missing"
@@ -204,6 +206,30 @@ build_runc() {
     rm -r "$seccomp"
 }
 
+# CRIU of a later Debian, since the one of Debian 12 fails on new kernels. All of its libraries come with it, the C
+# library too, from a package list of its own; a wrapper starts it with them.
+make_criu() {
+  local work=$1/apt downloads=$1/apt/archives package
+  local keys=/usr/share/keyrings/debian-archive-keyring.gpg
+  mkdir -p "$work/lists/partial" "$downloads/partial" "$1/bin" && : >"$work/status" &&
+    echo "deb [signed-by=$keys] http://deb.debian.org/debian $criu_release main" >"$work/sources.list" || return 1
+  local options=(-q -o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=-
+    -o "Dir::State=$work" -o "Dir::State::status=$work/status" -o "Dir::Cache=$work" -o APT::Sandbox::User=root
+    -o Debug::NoLocking=true -o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false)
+  apt-get "${options[@]}" update &&
+    apt-get "${options[@]}" install -y --no-install-recommends --download-only "criu=$criu_version" || return 1
+  for package in "$downloads"/*.deb; do dpkg -x "$package" "$1" || return 1; done
+  rm -r "$work"
+  cat >"$1/bin/criu" <<'WRAPPER'
+#!/bin/sh
+root=$(dirname "$(dirname "$(readlink -f "$0")")")
+libraries=$(echo "$root"/usr/lib/*-linux-gnu)
+loader=$(echo "$libraries"/ld-linux*)
+exec "$loader" --library-path "$libraries" "$root/usr/sbin/criu" "$@"
+WRAPPER
+  chmod 755 "$1/bin/criu" && "$1/bin/criu" --version
+}
+
 # bring DIR FUNCTION TOOL WHAT: says what is about to happen, unless there is nothing to do.
 bring() {
   [ -d "$1" ] && return 0
@@ -229,6 +255,10 @@ if crictl_path=$(command -v crictl); then
 else
   bring "$crictl" make_crictl "crictl-$crictl_version" "building crictl $crictl_version"
 fi
+if [ ! -d "$criu" ]; then
+  say "unpacking CRIU $criu_version of Debian $criu_release (into $criu)"
+  into "$criu" make_criu || lack "criu-$criu_version" "could not be had from Debian $criu_release; see $log"
+fi
 for wanted in "$@"; do
   case $wanted in
     critest) bring "$critest" make_critest "critest-$crictl_version" "building critest $crictl_version" ;;
@@ -248,6 +278,7 @@ where() { [ -e "$2" ] && echo "$1=$2"; }
   where CRICTL "$crictl/crictl"
   where CRITEST "$critest/critest"
   where KUBELET "$kubelet/kubelet"
+  where CRIU "$criu/bin/criu"
   where REGISTRY "$debian/usr/bin/docker-registry"
   where BUSYBOX "$debian/bin/busybox"
 } >"$cache/tools.env.new"

@@ -6,16 +6,16 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createCrictl } from '../fixtures/crictl.ts';
 import type { Snapshot } from '../fixtures/leaks.ts';
 import { eventually } from '../fixtures/processes.ts';
-import { containerdVersions, tools, whyNot } from '../fixtures/tools.ts';
+import type { ContainerdVersion } from '../fixtures/tools.ts';
+import { containerdVersions, need, pathFor, tools, whyNot, whyNotCriu } from '../fixtures/tools.ts';
 import { COUNTER, countedLines } from './log-lines.ts';
 import { shareWorld } from './shared-world.ts';
 import type { FaultWorld } from './world.ts';
 import { failure } from './world.ts';
 
 /** Whether CRIU is here, and works on this kernel. */
-const criu = spawnSync('criu', ['check'], { encoding: 'utf8' });
-const hasCriu = criu.error === undefined;
-const criuWorks = hasCriu && criu.status === 0;
+const canCheckpoint = (version: ContainerdVersion): boolean =>
+  whyNotCriu(version) === null && spawnSync(need(tools.criu, 'CRIU'), ['check']).status === 0;
 
 describe.each(containerdVersions)('CheckpointContainer over containerd %s', (version) => {
   describe.skipIf(whyNot(version) !== null)('of a container', () => {
@@ -58,49 +58,41 @@ describe.each(containerdVersions)('CheckpointContainer over containerd %s', (ver
       await removePod(podId);
     });
 
-    test.skipIf(hasCriu)('without CRIU says so, and leaves the container alone', async () => {
-      const { podId, id, log } = await counting();
-      const location = join(dir, 'c.tar');
-      const error = await failure(world.cri.runtime.checkpointContainer({ containerId: id, location }));
-      expect(error).toMatchObject({ code: 'FAILED_PRECONDITION' });
-      expect(error.message).toContain('install criu');
-      const lines = countedLines(log);
-      expect(await eventually(() => countedLines(log) > lines)).toBe(true);
-      await removePod(podId);
-    });
+    test.skipIf(!canCheckpoint(version))(
+      'has its memory and its files in the archive, and goes on',
+      async () => {
+        const { podId, id, log } = await counting();
+        await world.cri.runtime.execSync({
+          containerId: id,
+          cmd: ['sh', '-c', 'echo kept > /kept'],
+          timeout: 5,
+        });
+        const location = join(dir, 'c.tar');
+        await world.cri.runtime.checkpointContainer({ containerId: id, location, timeout: 30 });
+        expect(statSync(location).mode & 0o777).toBe(0o600);
+        const names = execFileSync('tar', ['-tf', location], { encoding: 'utf8' }).split('\n');
+        for (const name of ['config.dump', 'spec.dump', 'status.dump', 'rootfs-diff.tar', 'dump.log'])
+          expect(names).toContain(name);
+        expect(names.filter((name) => name.startsWith('checkpoint/')).length).toBeGreaterThan(5);
+        execFileSync('tar', ['-xf', location, '-C', dir]);
+        expect(JSON.parse(readFileSync(join(dir, 'status.dump'), 'utf8'))).toMatchObject({ id, state: 1 });
+        const changed = execFileSync('tar', ['-tf', join(dir, 'rootfs-diff.tar')], { encoding: 'utf8' });
+        expect(changed.split('\n')).toContain('kept');
 
-    test.skipIf(!criuWorks)('has its memory and its files in the archive, and goes on', async () => {
-      const { podId, id, log } = await counting();
-      await world.cri.runtime.execSync({
-        containerId: id,
-        cmd: ['sh', '-c', 'echo kept > /kept'],
-        timeout: 5,
-      });
-      const location = join(dir, 'c.tar');
-      await world.cri.runtime.checkpointContainer({ containerId: id, location, timeout: 30 });
-      expect(statSync(location).mode & 0o777).toBe(0o600);
-      const names = execFileSync('tar', ['-tf', location], { encoding: 'utf8' }).split('\n');
-      for (const name of ['config.dump', 'spec.dump', 'status.dump', 'rootfs-diff.tar', 'dump.log'])
-        expect(names).toContain(name);
-      expect(names.filter((name) => name.startsWith('checkpoint/')).length).toBeGreaterThan(5);
-      execFileSync('tar', ['-xf', location, '-C', dir]);
-      expect(JSON.parse(readFileSync(join(dir, 'status.dump'), 'utf8'))).toMatchObject({ id, state: 1 });
-      const changed = execFileSync('tar', ['-tf', join(dir, 'rootfs-diff.tar')], { encoding: 'utf8' });
-      expect(changed.split('\n')).toContain('kept');
+        if (tools.crictl !== null) {
+          const byCrictl = join(dir, 'crictl.tar');
+          await createCrictl(world.cristal.address).text('checkpoint', `--export=${byCrictl}`, id);
+          expect(statSync(byCrictl).size).toBeGreaterThan(10_000);
+        }
 
-      if (tools.crictl !== undefined) {
-        const byCrictl = join(dir, 'crictl.tar');
-        await createCrictl(world.cristal.address).text('checkpoint', `--export=${byCrictl}`, id);
-        expect(statSync(byCrictl).size).toBeGreaterThan(10_000);
-      }
+        const lines = countedLines(log);
+        expect(await eventually(() => countedLines(log) > lines + 5)).toBe(true);
+        expect(readdirSync(join(world.cristal.root, 'containers', id))).not.toContain('checkpoint');
+        await removePod(podId);
+      },
+    );
 
-      const lines = countedLines(log);
-      expect(await eventually(() => countedLines(log) > lines + 5)).toBe(true);
-      expect(readdirSync(join(world.cristal.root, 'containers', id))).not.toContain('checkpoint');
-      await removePod(podId);
-    });
-
-    test.skipIf(!criuWorks)('that fails leaves nothing, and the container runs on', async () => {
+    test.skipIf(!canCheckpoint(version))('that fails leaves nothing, and the container runs on', async () => {
       const { podId, id, log } = await counting();
       const location = join(dir, 'c.tar');
       const method = '/containerd.services.diff.v1.Diff/Diff';
@@ -113,23 +105,55 @@ describe.each(containerdVersions)('CheckpointContainer over containerd %s', (ver
       await removePod(podId);
     });
 
-    test.skipIf(!criuWorks)('during which cristal is killed goes on when it is back', async () => {
-      const { podId, id, log } = await counting();
-      const method = '/containerd.services.diff.v1.Diff/Diff';
-      const rule = world.proxy.rule({ method, when: 'before', action: 'hang', times: 1 });
-      const call = failure(
-        world.cri.runtime.checkpointContainer({ containerId: id, location: join(dir, 'c.tar') }),
-      );
-      await rule.hit;
-      await world.cristal.kill9();
-      await call;
-      rule.remove();
-      await sleep(200);
-      const lines = countedLines(log);
-      await world.cristal.resume();
-      expect(await eventually(() => countedLines(log) > lines + 5)).toBe(true);
-      await world.cri.runtime.stopContainer({ containerId: id, timeout: 5 });
-      await removePod(podId);
-    });
+    test.skipIf(!canCheckpoint(version))(
+      'during which cristal is killed goes on when it is back',
+      async () => {
+        const { podId, id, log } = await counting();
+        const method = '/containerd.services.diff.v1.Diff/Diff';
+        const rule = world.proxy.rule({ method, when: 'before', action: 'hang', times: 1 });
+        const call = failure(
+          world.cri.runtime.checkpointContainer({ containerId: id, location: join(dir, 'c.tar') }),
+        );
+        await rule.hit;
+        await world.cristal.kill9();
+        await call;
+        rule.remove();
+        await sleep(200);
+        const lines = countedLines(log);
+        await world.cristal.resume();
+        expect(await eventually(() => countedLines(log) > lines + 5)).toBe(true);
+        await world.cri.runtime.stopContainer({ containerId: id, timeout: 5 });
+        await removePod(podId);
+      },
+    );
+  });
+});
+
+// What the machine has of its own stays in the PATH.
+const hasOwnCriu = spawnSync('criu', ['--version']).error === undefined;
+
+describe.skipIf(whyNot('2.3') !== null || hasOwnCriu)('CheckpointContainer without CRIU', () => {
+  let world: FaultWorld;
+  let clean: Snapshot;
+
+  shareWorld(
+    '2.3',
+    (made, before) => {
+      world = made;
+      clean = before;
+    },
+    { env: { PATH: whyNot('2.3') === null ? pathFor('2.3', { criu: null }) : '' } },
+  );
+
+  test('says so, and leaves the container alone', async () => {
+    const { podId, id } = await world.runContainer(world.pod('without'), world.container('app'));
+    const location = join(world.logs, 'c.tar');
+    const error = await failure(world.cri.runtime.checkpointContainer({ containerId: id, location }));
+    expect(error).toMatchObject({ code: 'FAILED_PRECONDITION' });
+    expect(error.message).toContain('install criu');
+    expect(existsSync(location)).toBe(false);
+    expect(await world.containerState(id)).toBe('CONTAINER_RUNNING');
+    await world.cri.runtime.removePodSandbox({ podSandboxId: podId });
+    expect(await world.left(clean)).toEqual([]);
   });
 });

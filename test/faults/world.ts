@@ -80,16 +80,17 @@ export interface Started {
   id: string;
 }
 
-/** More of cristal's configuration: keys before its first table, and tables. More images to pull, by name. */
+/** More of cristal's configuration: keys before its first table, and tables. Its environment, and images by name. */
 export interface MoreConfig {
   settings?: string[];
   tables?: string[];
+  env?: Record<string, string>;
   images?: Readonly<Record<string, BuiltImage>>;
 }
 
 export async function createFaultWorld(
   version: ContainerdVersion,
-  { settings = [], tables = [], images = {} }: MoreConfig = {},
+  { settings = [], tables = [], env = {}, images = {} }: MoreConfig = {},
 ): Promise<FaultWorld> {
   await using started = new AsyncDisposableStack();
   const logs = started.adopt(scratchDir('faults'), removeScratch);
@@ -116,6 +117,7 @@ export async function createFaultWorld(
         ...tables,
       ],
       settings,
+      env,
     }),
   );
   const { cri } = cristal;
