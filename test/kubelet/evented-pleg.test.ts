@@ -32,6 +32,10 @@ describe.skipIf(whyNotKubelet('2.3'))('a kubelet with EventedPLEG', () => {
     return Number(line?.split(' ')[1]);
   }
 
+  /** It tries five times and no more. */
+  const gaveUp = async (): Promise<boolean> =>
+    (await metric('kubelet_evented_pleg_connection_error_count')) === 5;
+
   /** Lets the process of a pod's container end with code 3. Answers the id of the container. */
   async function end(name: string): Promise<string> {
     const id = (await container(name))?.containerID?.replace(/^.*:\/\//, '') ?? '';
@@ -71,8 +75,10 @@ describe.skipIf(whyNotKubelet('2.3'))('a kubelet with EventedPLEG', () => {
   test('hears of the end of a pod', async () => {
     const before = await metric('kubelet_evented_pleg_connection_latency_seconds_count');
     expect(await world.endPod('first'), lastLog()).toBe(true);
-    const isGone = async (): Promise<boolean> => (await world.podNamed('first')) === undefined;
-    expect(await eventually(isGone, 40_000), lastLog()).toBe(true);
+    expect(
+      await eventually(async () => (await world.podNamed('first')) === undefined, 40_000),
+      lastLog(),
+    ).toBe(true);
     // The container stopped, and so did the sandbox.
     expect(
       (await metric('kubelet_evented_pleg_connection_latency_seconds_count')) - before,
@@ -82,8 +88,6 @@ describe.skipIf(whyNotKubelet('2.3'))('a kubelet with EventedPLEG', () => {
 
   test('goes on without events when cristal was away', async () => {
     await world.cristal.restart();
-    const gaveUp = async (): Promise<boolean> =>
-      (await metric('kubelet_evented_pleg_connection_error_count')) === 5;
     expect(await eventually(gaveUp, 20_000)).toBe(true);
 
     world.kubelet.putPod('second', manifest('second', world.image));
