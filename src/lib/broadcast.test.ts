@@ -1,3 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { Broadcast } from './broadcast.ts';
 
@@ -84,6 +87,21 @@ test('what waited too long for a listener is dropped', async () => {
   expect(await next).toEqual([2]);
 });
 
+test('what waited too long is let go of, though nobody ever listens', async () => {
+  const broadcast = new Broadcast<object>({ capacity: 3, keepMs: 20 }, () => {});
+  const sendLarge = () => {
+    const item = { text: 'large' };
+    broadcast.send(item);
+    return new WeakRef(item);
+  };
+  const old = sendLarge();
+  await sleep(30);
+  const young = sendLarge();
+  await sleep(0);
+  collectGarbage();
+  expect([old.deref(), young.deref()]).toEqual([undefined, { text: 'large' }]);
+});
+
 test('what the last one had not taken when he left is for the next', async () => {
   const { broadcast, send } = create();
   const left = new AbortController();
@@ -116,3 +134,8 @@ test('closing ends all, after what they have not read yet', async () => {
   expect(await b.read(5)).toEqual([2]);
   expect(await reader(broadcast).read(1)).toEqual([]);
 });
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+}

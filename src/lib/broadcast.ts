@@ -46,8 +46,8 @@ export class Broadcast<T> {
   send(item: T): void {
     const entry = { item, at: performance.now() };
     if (this.#inboxes.size === 0) {
-      this.#waiting.push(entry);
-      if (this.#waiting.length > this.#limits.capacity) this.#waiting.shift();
+      // Looked through each time: where nobody ever subscribes, nobody else would let go of them.
+      this.#waiting = this.#takeWaiting().concat(entry).slice(-this.#limits.capacity);
     }
     for (const inbox of this.#inboxes) this.#deliver(inbox, entry);
   }
