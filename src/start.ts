@@ -8,8 +8,11 @@ import { join } from 'node:path';
 /** Compiled code, types stripped. Whoever can write here can write the source as well. */
 const cacheDir = join(import.meta.dirname, '../node_modules/.cache/cristal');
 
-/** Of V8: young objects have 2 MiB per thread, and not up to 32. */
-const options = ['--max-semi-space-size=2'];
+/**
+ * Of V8: young objects have 2 MiB per thread, and not up to 32, and the heap may grow by a half before the next
+ * full collection, and not to four times as much.
+ */
+const options = ['--max-semi-space-size=2', '--heap-growing-percent=50'];
 
 const environment: NodeJS.ProcessEnv = {
   // Of glibc: threads share two heaps, or each keeps what it has freed to itself.
