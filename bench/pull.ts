@@ -6,7 +6,8 @@ import { randomFillSync } from 'node:crypto';
 import type { Layer } from '../test/fixtures/images.ts';
 import { buildImage, pushImage } from '../test/fixtures/images.ts';
 import type { Side } from './sides.ts';
-import { forgetPeak, noTimes, peakMiB, printTable, SIDES, startSides, timed } from './sides.ts';
+import { forgetPeak, peakMiB, SIDES, startSides } from './sides.ts';
+import { noTimes, printTable, timed } from './times.ts';
 
 const ROUNDS = Number(process.argv[2] ?? 5);
 const SCALE = Number(process.argv[3] ?? 1);
@@ -62,9 +63,9 @@ for (const row of Object.keys(ROWS).filter((name) => name.includes(ONLY))) {
       const side = bench.sides[name];
       // What the other side wrote must not be written out in our time.
       execFileSync('sync');
-      forgetPeak(side.pid);
+      forgetPeak(side.pid());
       await timed(kept[name], row, () => pullAll(side, references));
-      peaks[name].set(row, Math.max(peaks[name].get(row) ?? 0, peakMiB(side.pid)));
+      peaks[name].set(row, Math.max(peaks[name].get(row) ?? 0, peakMiB(side.pid())));
       for (const image of references) await side.client.image.removeImage({ image: { image } });
     }
   }

@@ -20,8 +20,11 @@ export interface Side {
   /** Path of the CRI socket. */
   readonly address: string;
   readonly client: CriClient;
-  /** Of the process that serves CRI: for the built-in one that is containerd's. */
-  readonly pid: number;
+  /** Of the process that serves CRI now: for the built-in one that is containerd's. */
+  pid(): number;
+  /** Ends it in an orderly way, while pods go on, and starts it again. Resolves when it answers. */
+  halt(): Promise<void>;
+  resume(): Promise<void>;
 }
 
 export interface Bench extends AsyncDisposable {
@@ -31,9 +34,6 @@ export interface Bench extends AsyncDisposable {
   /** A directory for container logs and whatever else is needed. */
   readonly dir: string;
 }
-
-/** For each side, what was measured of each row: milliseconds, mostly. */
-export type Times = Record<SideName, Map<string, number[]>>;
 
 /**
  * cristal on a containerd of its own, and beside it a second containerd of the same version that serves
@@ -48,20 +48,25 @@ export async function startSides(cristalEnv: Record<string, string> = {}): Promi
   const image = `${registry.host}/busybox:1`;
   await pushImage(registry.url, 'busybox', '1', await busyboxImage({ config: { Cmd: ['sleep', '3600'] } }));
 
-  const { confDir: cniConfDir } = started.use(createCni());
+  const { confDir: cniConfDir } = started.use(createCni({ wide: true }));
   const builtin = started.use(
     await startContainerd({ version: '2.3', cri: true, cniConfDir, certsDir, pauseImage: image }),
   );
-  const cni = started.use(createCni());
+  const cni = started.use(createCni({ wide: true }));
   const containerd = started.use(await startContainerd({ version: '2.3' }));
   const cristal = started.use(await startCristal({ containerd, cni, certsDir, env: cristalEnv }));
 
-  const side = (server: { address: string; pid(): number }): Side => ({
+  const side = (server: Pick<Side, 'address' | 'pid' | 'resume'>, halt: () => Promise<unknown>): Side => ({
     address: server.address,
     client: started.use(createCriClient(server.address)),
-    pid: server.pid(),
+    pid: () => server.pid(),
+    halt: async () => void (await halt()),
+    resume: () => server.resume(),
   });
-  const sides = { cristal: side(cristal), builtin: side(builtin) };
+  const sides = {
+    cristal: side(cristal, () => cristal.terminate()),
+    builtin: side(builtin, () => builtin.halt()),
+  };
   for (const { client } of Object.values(sides)) await client.image.pullImage({ image: { image } });
   const all = started.move();
   return { sides, image, dir, [Symbol.asyncDispose]: () => all.disposeAsync() };
@@ -93,22 +98,6 @@ export function podOf({ image, dir }: Pick<Bench, 'image' | 'dir'>, name: string
   };
 }
 
-export function noTimes(): Times {
-  return { cristal: new Map(), builtin: new Map() };
-}
-
-/** Does something, and adds how long it took. */
-export async function timed<T>(
-  times: Map<string, number[]>,
-  label: string,
-  act: () => Promise<T>,
-): Promise<T> {
-  const start = performance.now();
-  const result = await act();
-  times.set(label, [...(times.get(label) ?? []), performance.now() - start]);
-  return result;
-}
-
 /** Processor time that a process has used so far, in milliseconds; the kernel counts in hundredths of a second. */
 export function cpuMs(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -125,29 +114,13 @@ export function peakMiB(pid: number): number {
   return Number(kib) / 1024;
 }
 
+/** What a process has in RAM, in MiB: all of it, and with what it shares divided among those who do. */
+export function memoryMiB(pid: number): { rss: number; pss: number } {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  const kib = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1]);
+  return { rss: kib('Rss') / 1024, pss: kib('Pss') / 1024 };
+}
+
 export function forgetPeak(pid: number): void {
   writeFileSync(`/proc/${pid}/clear_refs`, '5');
-}
-
-/**
- * Medians of both sides and their ratio; a side that has none gets a dash. `more` is put behind each row,
- * and behind the title, for which it gets ''.
- */
-export function printTable(title: string, times: Times, more: (label: string) => string = () => ''): void {
-  const lines = [`${title.padEnd(36)}   cristal  containerd 2.3 CRI   ratio${more('')}`];
-  for (const label of new Set(SIDES.flatMap((side) => [...times[side].keys()]))) {
-    const [ours, theirs] = [median(times.cristal.get(label) ?? []), median(times.builtin.get(label) ?? [])];
-    const cells = cell(ours, 1, 10) + cell(theirs, 1, 20) + cell(ours / theirs, 2, 8);
-    lines.push(`${label.padEnd(36)}${cells}${more(label)}`);
-  }
-  process.stdout.write(`${lines.join('\n')}\n`);
-}
-
-function cell(value: number, digits: number, width: number): string {
-  return (Number.isNaN(value) ? '-' : value.toFixed(digits)).padStart(width);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

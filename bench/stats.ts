@@ -14,7 +14,8 @@ import { toContainerStats } from '../src/stats/cri-stats.ts';
 import { removeCgroups } from '../test/fixtures/host-state.ts';
 import { tag } from '../test/fixtures/scratch.ts';
 import type { Bench, SideName } from './sides.ts';
-import { cpuMs, noTimes, podOf, printTable, SIDES, startSides, timed } from './sides.ts';
+import { cpuMs, podOf, SIDES, startSides } from './sides.ts';
+import { noTimes, printTable, timed } from './times.ts';
 
 const CONTAINERS = Number(process.argv[2] ?? 60);
 const ROUNDS = Number(process.argv[3] ?? 30);
@@ -67,7 +68,8 @@ async function askAll(
   side: SideName,
   into: { times: Map<string, number[]>; cpu: Map<string, number[]> } | null,
 ): Promise<void> {
-  const { client, pid } = all.sides[side];
+  const { client } = all.sides[side];
+  const pid = all.sides[side].pid();
   const { runtime } = client;
   const calls: [string, () => Promise<number>][] = [
     ['ListContainerStats', async () => (await runtime.listContainerStats({})).stats.length],

@@ -8,8 +8,10 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { need, tools } from '../test/fixtures/tools.ts';
-import type { Bench, Side, SideName, Times } from './sides.ts';
-import { cpuMs, forgetPeak, noTimes, peakMiB, podOf, printTable, SIDES, startSides, timed } from './sides.ts';
+import type { Bench, Side, SideName } from './sides.ts';
+import { cpuMs, forgetPeak, peakMiB, podOf, SIDES, startSides } from './sides.ts';
+import type { Times } from './times.ts';
+import { noTimes, printTable, timed } from './times.ts';
 
 const ROUNDS = Number(process.argv[2] ?? 5);
 /** Only rows whose name contains it. */
@@ -127,16 +129,16 @@ async function oneRound(name: SideName, target: Target, all: Times): Promise<voi
     for (const [what, run] of Object.entries(rows)) {
       const label = `${what}, ${transport}`;
       if (!label.includes(ONLY)) continue;
-      forgetPeak(target.pid);
-      const before = cpuMs(target.pid);
+      forgetPeak(target.pid());
+      const before = cpuMs(target.pid());
       try {
         await run(label);
-        cpu[name].set(label, [...(cpu[name].get(label) ?? []), cpuMs(target.pid) - before]);
+        cpu[name].set(label, [...(cpu[name].get(label) ?? []), cpuMs(target.pid()) - before]);
       } catch (error) {
         const key = `${name}: ${label}`;
         failures.set(key, [...(failures.get(key) ?? []), String(error)]);
       }
-      peak[name].set(label, [...(peak[name].get(label) ?? []), peakMiB(target.pid)]);
+      peak[name].set(label, [...(peak[name].get(label) ?? []), peakMiB(target.pid())]);
     }
   }
 }
