@@ -54,7 +54,9 @@ export async function startSides(cristalEnv: Record<string, string> = {}): Promi
   );
   const cni = started.use(createCni({ wide: true }));
   const containerd = started.use(await startContainerd({ version: '2.3' }));
-  const cristal = started.use(await startCristal({ containerd, cni, certsDir, env: cristalEnv }));
+  const cristal = started.use(
+    await startCristal({ containerd, cni, certsDir, logLevel: 'info', env: cristalEnv }),
+  );
 
   const side = (server: Pick<Side, 'address' | 'pid' | 'resume'>, halt: () => Promise<unknown>): Side => ({
     address: server.address,
