@@ -1,11 +1,11 @@
 import type { Descriptor } from '../image/descriptor.ts';
 import type { Image } from '../image/image.ts';
-import { Fault, isCode } from '../lib/fault.ts';
+import { Fault } from '../lib/fault.ts';
 import { holdLease } from './lease.ts';
 import { findLocalImage, readImageFile } from './local-image.ts';
 import type { PullNeeds } from './pull.ts';
 import { isRemote } from './remote-snapshotter.ts';
-import { unpackImage } from './unpack.ts';
+import { hasSnapshot, unpackImage } from './unpack.ts';
 
 /**
  * Makes the snapshots of an image that has none in this snapshotter: another tool may have pulled it, or
@@ -17,8 +17,7 @@ export async function ensureUnpacked(
   signal: AbortSignal,
 ): Promise<void> {
   const { containerd, log } = needs;
-  if (image.chainId === '' || (await hasSnapshot(needs, { snapshotter, name: image.chainId }, signal)))
-    return;
+  if (image.chainId === '' || (await hasSnapshot({ containerd, snapshotter, signal }, image.chainId))) return;
 
   await using lease = await holdLease(containerd, log, signal);
   const { manifest, descriptor } = await findLocalImage(containerd, image.target);
@@ -33,20 +32,6 @@ export async function ensureUnpacked(
   const remote = await isRemote(containerd, snapshotter, signal);
   const unpackNeeds = { ...needs, snapshotter, remote, lease: lease.id, signal, progress: null };
   await unpackImage(unpackNeeds, layers, (place) => expectLayer(needs, manifest.layers[place], signal));
-}
-
-async function hasSnapshot(
-  { containerd }: Pick<PullNeeds, 'containerd'>,
-  { snapshotter, name }: { snapshotter: string; name: string },
-  signal: AbortSignal,
-): Promise<boolean> {
-  try {
-    await containerd.snapshots.stat(snapshotter, name, { signal });
-    return true;
-  } catch (error) {
-    if (isCode(error, 'not_found')) return false;
-    throw error;
-  }
 }
 
 async function expectLayer(

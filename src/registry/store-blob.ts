@@ -40,8 +40,10 @@ export async function adoptBlob(
   labels: Record<string, string>,
 ): Promise<boolean> {
   const { containerd, lease, signal } = store;
-  // Held first: what is looked at before could be collected before it is held.
+  // Most are not there, and what is written under the lease it holds by itself: a look costs containerd less.
+  if ((await containerd.content.info(digest, { signal })) === null) return false;
   await containerd.leases.addResource(lease, { id: digest, type: 'content' }, { signal });
+  // Until then it could be collected.
   const info = await containerd.content.info(digest, { signal });
   if (info === null) return false;
 

@@ -113,7 +113,23 @@ async function unpackLayer(needs: UnpackNeeds, step: LayerStep): Promise<void> {
 /** Whether the snapshot is there; from then on the lease holds it. */
 async function adoptSnapshot(needs: UnpackNeeds, name: string): Promise<boolean> {
   const { containerd, snapshotter, lease, signal } = needs;
+  if (!(await hasSnapshot(needs, name))) return false;
   await containerd.leases.addResource(lease, { id: name, type: `snapshots/${snapshotter}` }, { signal });
+  // Until then it could be collected.
+  return await hasSnapshot(needs, name);
+}
+
+/** Whether a snapshot is there at this moment. */
+export async function hasSnapshot(
+  {
+    containerd,
+    snapshotter,
+    signal,
+  }: Pick<UnpackNeeds, 'snapshotter' | 'signal'> & {
+    containerd: Pick<Containerd, 'snapshots'>;
+  },
+  name: string,
+): Promise<boolean> {
   try {
     await containerd.snapshots.stat(snapshotter, name, { signal });
     return true;
