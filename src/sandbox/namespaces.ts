@@ -94,7 +94,7 @@ export function refuseUnsupported(
     );
   }
   if (!able?.userNamespaces) {
-    const lack = 'its runtime has none, or this kernel lacks them or id-mapped mounts (Linux 5.12)';
+    const lack = 'its runtime has none, or this kernel lacks them or id-mapped layers (Linux 5.19)';
     throw new Fault('failed_precondition', `user namespaces: ${lack}`);
   }
 }

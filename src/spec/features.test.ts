@@ -8,7 +8,8 @@ const ALL: OciFeatures = {
   namespaces: ['pid', 'user'],
   seccomp: true,
 };
-const KERNEL = { mountAttributes: true, userNamespaces: true };
+const NEW = { mountAttributes: true, userNamespaces: true };
+const KERNEL = { kernel: NEW, kernelRelease: '5.19.0-46-generic' };
 
 test.each<[string, unknown, OciFeatures]>([
   ['runc 1.1', { mountOptions: ['ro', 'rro'], linux: { namespaces: ['pid', 'user'] } }, ALL],
@@ -25,8 +26,13 @@ test.each<[string, Parameters<typeof abilitiesOf>, string[]]>([
   ['all', [ALL, KERNEL], ['recursiveReadOnly', 'userNamespaces']],
   ['a runtime without rro', [{ ...ALL, mountOptions: [] }, KERNEL], ['userNamespaces']],
   ['a runtime without user namespaces', [{ ...ALL, namespaces: [] }, KERNEL], ['recursiveReadOnly']],
-  ['a kernel without user namespaces', [ALL, { ...KERNEL, userNamespaces: false }], ['recursiveReadOnly']],
-  ['a kernel before 5.12', [ALL, { ...KERNEL, mountAttributes: false }], []],
+  [
+    'a kernel without user namespaces',
+    [ALL, { ...KERNEL, kernel: { ...NEW, userNamespaces: false } }],
+    ['recursiveReadOnly'],
+  ],
+  ['a kernel before 5.19', [ALL, { ...KERNEL, kernelRelease: '5.15.0-91-generic' }], ['recursiveReadOnly']],
+  ['a kernel before 5.12', [ALL, { ...KERNEL, kernel: { ...NEW, mountAttributes: false } }], []],
   ['a runtime that could not be asked', [null, KERNEL], []],
 ])('what a handler can do: %s', (_, [features, kernel], expected) => {
   const { seccomp, ...special } = abilitiesOf(features, kernel);

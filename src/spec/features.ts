@@ -1,4 +1,9 @@
-import type { KernelAbilities, RuntimeAbilities } from '../lib/runtime-abilities.ts';
+import type { HostFacts } from '../lib/host-facts.ts';
+import type { RuntimeAbilities } from '../lib/runtime-abilities.ts';
+import { isBefore, kernelVersion } from './seccomp/terms.ts';
+
+/** Before it overlay cannot stand on id-mapped layers, and hardly any snapshot is not an overlay. */
+const ID_MAPPED_LAYERS = [5, 19] as const;
 
 /** What cristal asks of the document in which an OCI runtime tells what it knows (runtime-spec, features.md). */
 export interface OciFeatures {
@@ -18,11 +23,14 @@ export function readFeatures(document: unknown): OciFeatures {
 }
 
 /** Null features are those of a runtime that could not be asked: it is trusted with nothing. */
-export function abilitiesOf(features: OciFeatures | null, kernel: KernelAbilities): RuntimeAbilities {
+export function abilitiesOf(
+  features: OciFeatures | null,
+  { kernel, kernelRelease }: Pick<HostFacts, 'kernel' | 'kernelRelease'>,
+): RuntimeAbilities {
+  const mapsLayers = kernel.mountAttributes && !isBefore(kernelVersion(kernelRelease), ID_MAPPED_LAYERS);
   return {
     recursiveReadOnly: kernel.mountAttributes && (features?.mountOptions.includes('rro') ?? false),
-    userNamespaces:
-      kernel.mountAttributes && kernel.userNamespaces && (features?.namespaces.includes('user') ?? false),
+    userNamespaces: mapsLayers && kernel.userNamespaces && (features?.namespaces.includes('user') ?? false),
     seccomp: features?.seccomp ?? true,
   };
 }

@@ -23,10 +23,7 @@ export async function probeHandlers(needs: Needs): Promise<ReadonlyMap<string, R
       );
       return null;
     });
-    return [
-      name,
-      abilitiesOf(features === null ? null : readFeatures(features), needs.facts.kernel),
-    ] as const;
+    return [name, abilitiesOf(features === null ? null : readFeatures(features), needs.facts)] as const;
   });
   return new Map(await Promise.all(entries));
 }
