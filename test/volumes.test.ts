@@ -148,6 +148,17 @@ describe.each(containerdVersions)('volumes over containerd %s', (version) => {
       expect(await world.left(clean)).toEqual([]);
     });
 
+    test('ids that its pod does not have are refused', async () => {
+      const ids = [{ containerId: 0, hostId: 100_000, length: 65_536 }];
+      const mapped = ofImage('/vol', { uidMappings: ids, gidMappings: ids });
+      const error = await failure(create(withMounts('mapped', [mapped])));
+      expect(error).toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        message: expect.stringContaining("not those of its pod's user namespace"),
+      });
+      expect(await world.left(clean)).toEqual([]);
+    });
+
     test('an image volume survives the garbage collector and kill -9, and is removed after it', async () => {
       const id = await start(withMounts('survivor', [ofImage('/vol')]));
       await world.cristal.kill9();

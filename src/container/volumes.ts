@@ -9,6 +9,7 @@ import { directoryInRoot } from '../host/path-in-root.ts';
 import { mountReadOnly } from '../host/snapshot-mounts.ts';
 import type { Image } from '../image/image.ts';
 import { during, Fault, innerFault } from '../lib/fault.ts';
+import { isSameIds } from '../lib/id-mappings.ts';
 import type { ImageService } from '../registry/service.ts';
 import type { PodUserNamespace } from '../spec/id-mappings.ts';
 import { mountIds } from '../spec/id-mappings.ts';
@@ -154,13 +155,17 @@ async function mountImage(
   signal: AbortSignal,
 ): Promise<string> {
   const { containerd, images, lease } = needs;
-  const { id, image, place, snapshotter, wanted } = order;
+  const { id, image, place, snapshotter, wanted, userns } = order;
+  const ids = mountIds(wanted);
+  if (ids && !isSameIds(ids, userns?.ids ?? null)) {
+    throw new Fault('invalid_argument', "its id mappings are not those of its pod's user namespace");
+  }
   await images.ensureUnpacked(image, snapshotter, signal);
   const key = viewKey(id, place);
   const view = await containerd.snapshots.view(snapshotter, key, image.chainId, {}, { signal, lease });
   const target = `${needs.paths.containerMounts(id)}/${place}`;
   await ensureDir(target, PRIVATE);
-  mountReadOnly(order.userns ? await idMapSnapshot(`${target}.ids`, view, order.userns) : view, target);
+  mountReadOnly(userns ? await idMapSnapshot(`${target}.ids`, view, userns) : view, target);
   const source = directoryInRoot(target, wanted.imageSubPath);
   if (source !== null) return source;
   throw new Fault('failed_precondition', `its image has no directory ${wanted.imageSubPath}`);

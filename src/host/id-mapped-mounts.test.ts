@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,7 +6,7 @@ import { afterAll, afterEach, expect, test } from 'vitest';
 
 import { hostIdOf } from '../lib/id-mappings.ts';
 import { giveUpper, idMappedBind, idMappedPart, onIdMapped } from './id-mapped-mounts.ts';
-import { unmountTree } from './mounts.ts';
+import { bindMount, mountsBelow, unmountTree } from './mounts.ts';
 import { mountReadOnly } from './snapshot-mounts.ts';
 import { withUserNamespace } from './user-namespace.ts';
 
@@ -16,6 +17,7 @@ afterAll(() => rmSync(root, { recursive: true }));
 
 const range = { containerId: 0, hostId: 50_000, length: 1000 };
 const ids = { uids: range, gids: { ...range, hostId: 60_000 } };
+const pointsIn = async (dir: string) => (await mountsBelow(dir)).map(({ mountPoint }) => mountPoint);
 const overlay = (...options: string[]) => [{ type: 'overlay', source: 'overlay', options }];
 
 test.each([
@@ -100,4 +102,21 @@ asRoot('ids that the kernel refuses say so, and the helper does not stay', async
   await expect(withUserNamespace(wrong, ['net'], async () => {})).rejects.toThrow(
     /map the ids of a user namespace: E/,
   );
+});
+
+asRoot('what is mounted below a shared mount is seen with ids too, and stays when they go', async () => {
+  const [source, target] = [join(root, 'shared'), join(root, 'mapped')];
+  for (const dir of [join(source, 'sub'), join(source, 'later'), target]) mkdirSync(dir, { recursive: true });
+  await bindMount(source, source);
+  execFileSync('mount', ['--make-shared', source]);
+  await bindMount(join(source, 'sub'), join(source, 'sub'));
+  await withUserNamespace(ids, [], async (pid) => {
+    idMappedBind(source, target, `/proc/${pid}/ns/user`);
+  });
+  await bindMount(join(source, 'later'), join(source, 'later'));
+  expect(await pointsIn(target)).toEqual([target, join(target, 'sub'), join(target, 'later')]);
+  expect(statSync(join(target, 'sub')).uid).toBe(50_000);
+  await unmountTree(target);
+  expect(await pointsIn(target)).toEqual([]);
+  expect(await pointsIn(source)).toEqual([source, join(source, 'sub'), join(source, 'later')]);
 });

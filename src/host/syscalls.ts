@@ -19,6 +19,7 @@ export const MS_NODEV = 0x4;
 export const MS_NOEXEC = 0x8;
 export const MS_REMOUNT = 0x20;
 export const MS_BIND = 0x1000;
+const MS_SLAVE = 0x8_0000;
 
 /** Flags of umount2(2). */
 export const MNT_DETACH = 0x2;
@@ -276,10 +277,14 @@ export function cloneTree(path: string): number {
   return call('open_tree', path, SYS_OPEN_TREE, 'int', AT_FDCWD, 'const char *', path, 'unsigned int', flags);
 }
 
-/** Gives all mounts of an unmounted copy the ids of the user namespace that `userns` is open on. */
+/**
+ * Gives all mounts of an unmounted copy the ids of the user namespace that `userns` is open on. They become slaves of
+ * what they were copied from: as its peers they would take the mounts below that away with them when they go.
+ */
 export function setIdMap(tree: number, userns: number): void {
   const attr = Buffer.alloc(32); // struct mount_attr: set, clear, propagation, userns_fd
   attr.writeBigUInt64LE(BigInt(MOUNT_ATTR_IDMAP), 0);
+  attr.writeBigUInt64LE(BigInt(MS_SLAVE), 16);
   attr.writeBigUInt64LE(BigInt(userns), 24);
   const flags = AT_EMPTY_PATH | AT_RECURSIVE;
   const where = ['int', tree, 'const char *', '', 'unsigned int', flags];

@@ -5,6 +5,7 @@ import { checkMounts } from './mount-rules.ts';
 
 const ABLE = { recursiveReadOnly: true };
 const image = { image: 'x', annotations: {}, userSpecifiedImage: '', runtimeHandler: '', imageRef: '' };
+const ids = { containerId: 0, hostId: 65_536, length: 65_536 };
 const ofImage = { hostPath: '', image, readonly: true };
 
 test.each<[string, Partial<Mount__Output>]>([
@@ -47,6 +48,12 @@ test.each<[string, Partial<Mount__Output>, RegExp]>([
     /private propagation/,
   ],
   ['an absolute sub path', { ...ofImage, imageSubPath: '/etc' }, /absolute/],
+  ['ids without groups', { uidMappings: [ids] }, /exactly one group id mapping/],
+  [
+    'ids that go both ways',
+    { uidMappings: [ids], gidMappings: [ids], propagation: 'PROPAGATION_BIDIRECTIONAL' },
+    /an id-mapped mount cannot be bidirectional/,
+  ],
   ['a sub path that leaves', { ...ofImage, imageSubPath: 'a/../../b' }, /"\.\." in it/],
 ])('%s is refused', (_, over, message) => {
   expect(() => checkMounts([criMount(), criMount(over)], ABLE)).toThrow(

@@ -29,12 +29,15 @@ export function checkMounts(
   }
 }
 
+/** The copy that is id-mapped hears of the machine's mounts, and nothing that is mounted in it leaves it. */
 function checkIds(wanted: Mount__Output, at: string): void {
+  const { propagation } = wanted;
   try {
-    mountIds(wanted);
+    if (mountIds(wanted) === null || propagation !== 'PROPAGATION_BIDIRECTIONAL') return;
   } catch (error) {
     throw during(at, error);
   }
+  throw new Fault('invalid_argument', `${at}: an id-mapped mount cannot be bidirectional`);
 }
 
 export function isImageVolume({ image }: Pick<Mount__Output, 'image'>): boolean {
