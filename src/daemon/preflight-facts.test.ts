@@ -12,6 +12,7 @@ import { gatherFacts } from './preflight-facts.ts';
 
 const host: HostFacts = {
   cgroup: 'v2',
+  cgroupOptions: [],
   oomScoreAdj: 0,
   mayLowerOomScore: true,
   mounts: [],

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { hostname, release } from 'node:os';
 import { expect, test } from 'vitest';
 
-import { hasCapability, hugepageSize, readHostFacts } from './facts.ts';
+import { cgroupOptions, hasCapability, hugepageSize, readHostFacts } from './facts.ts';
 
 test('the facts of this machine', async () => {
   const facts = await readHostFacts();
@@ -31,4 +31,19 @@ test.each([
   ['', false],
 ])('capability 24 in %j: %s', (status, has) => {
   expect(hasCapability(status, 24n)).toBe(has);
+});
+
+test.each<[string[], string[]]>([
+  [
+    ['rw', 'nsdelegate', 'memory_recursiveprot'],
+    ['nsdelegate', 'memory_recursiveprot'],
+  ],
+  [['rw', 'seclabel'], []],
+])('of the options %j of cgroup v2 a mount has to repeat %j', (superOptions, repeated) => {
+  const mounts = [
+    { fsType: 'ext4', superOptions: ['nsdelegate'] },
+    { fsType: 'cgroup2', superOptions },
+  ];
+  expect(cgroupOptions(mounts)).toEqual(repeated);
+  expect(cgroupOptions(mounts.slice(0, 1))).toEqual([]);
 });

@@ -23,6 +23,7 @@ export async function readHostFacts(): Promise<HostFacts> {
   const apparmorInKernel = apparmor?.trim() === 'Y' && (await exists(APPARMOR_FS));
   return {
     cgroup,
+    cgroupOptions: cgroup === 'v2' ? cgroupOptions(mounts) : [],
     oomScoreAdj: Number(oomScore ?? 0),
     mayLowerOomScore: hasCapability(status ?? '', CAP_SYS_RESOURCE),
     mounts,
@@ -43,6 +44,22 @@ export async function readHostFacts(): Promise<HostFacts> {
 /** The file is only there when the kernel has them; a machine that wants none sets the limit to zero. */
 async function hasUserNamespaces(): Promise<boolean> {
   return Number((await readText('/proc/sys/user/max_user_namespaces')) ?? 0) > 0;
+}
+
+/** Those of cgroups(7)'s v2 that a mount without them clears. */
+const CGROUP_OPTIONS = new Set([
+  'nsdelegate',
+  'favordynmods',
+  'memory_localevents',
+  'memory_recursiveprot',
+  'memory_hugetlb_accounting',
+  'pids_localevents',
+]);
+
+/** Which of them the machine's own mount has. */
+export function cgroupOptions(mounts: readonly Pick<MountInfo, 'fsType' | 'superOptions'>[]): string[] {
+  const own = mounts.find(({ fsType }) => fsType === 'cgroup2');
+  return (own?.superOptions ?? []).filter((option) => CGROUP_OPTIONS.has(option));
 }
 
 /** Whether the effective set in the text of /proc/PID/status has this capability number. */

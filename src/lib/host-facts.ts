@@ -38,6 +38,11 @@ export interface SelinuxContexts {
 /** What the pure code has to know of the machine, read once by src/host/facts.ts. */
 export interface HostFacts {
   cgroup: 'v1' | 'v2';
+  /**
+   * Options of v2's file system. There is one for all that are in the machine's cgroup namespace, so that each mount
+   * of it has to repeat them, or the machine loses them.
+   */
+  cgroupOptions: readonly string[];
   /** Our own value: without CAP_SYS_RESOURCE no child can get a lower one. */
   oomScoreAdj: number;
   mayLowerOomScore: boolean;

@@ -72,6 +72,22 @@ test.each([null, sandboxLinux({}), sandboxLinux({ privileged: false })])(
   },
 );
 
+test.each([true, false])(
+  "options of the machine's cgroup file system are kept without a cgroup namespace, privileged: %s",
+  (privileged) => {
+    const spec = buildContainerSpec(
+      containerInput({
+        facts: hostFacts({ cgroupOptions: ['nsdelegate'] }),
+        sandbox: sandboxConfig({ linux: sandboxLinux({ privileged: true }) }),
+        config: containerConfig({ linux: linux({ securityContext: securityContext({ privileged }) }) }),
+      }),
+    );
+    const mount = spec.mounts.find(({ type }) => type === 'cgroup');
+    expect(mount?.options.includes('nsdelegate')).toBe(privileged);
+    expect(spec.linux.namespaces.some(({ type }) => type === 'cgroup')).toBe(!privileged);
+  },
+);
+
 test('a container with no Linux section of its own gets the defaults', () => {
   const config = containerConfig({ linux: null });
   expect(buildContainerSpec(containerInput({ config }))).toEqual(buildContainerSpec(containerInput()));

@@ -51,6 +51,7 @@ export function buildContainerSpec(input: ContainerSpecInput): OciSpec {
     ...systemMounts({
       privileged,
       cgroupWritable: cgroupIsWritable(handler, facts),
+      cgroupOptions: privileged ? facts.cgroupOptions : [],
       boundSys: needsBoundSys(input.userns, namespaces.network),
     }),
     ...sandboxMounts({ files: input.files, ipc: namespaces.ipc, readonlyRootfs }),

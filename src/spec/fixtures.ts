@@ -35,6 +35,7 @@ export const HOST_DEVICES: HostDevice[] = [
 export function hostFacts(over: Partial<HostFacts> = {}): HostFacts {
   return {
     cgroup: 'v2',
+    cgroupOptions: [],
     oomScoreAdj: 0,
     mayLowerOomScore: true,
     mounts: [hostMount('/', 'shared'), hostMount('/srv', 'slave'), hostMount('/srv/private', 'private')],

@@ -93,7 +93,7 @@ test('a volume that the image declares is left out where the config mounts somet
 function destinations(paths: string[]): string[] {
   const configured = mountsOf(paths.map((containerPath) => criMount({ containerPath })));
   const draft = buildSpec(EMPTY_SPEC, [
-    withMounts(systemMounts({ privileged: false, cgroupWritable: false }), configured),
+    withMounts(systemMounts({ privileged: false, cgroupWritable: false, cgroupOptions: [] }), configured),
   ]);
   return draft.mounts.map(({ destination, type }) => (type === 'bind' ? `own ${destination}` : destination));
 }
@@ -147,7 +147,7 @@ test.each([
   const boundSys = needsBoundSys(userns, network);
   expect(boundSys).toBe(bound);
   expect(needsBoundSys(null, network)).toBe(false);
-  const mounts = systemMounts({ privileged: false, cgroupWritable: false, boundSys });
+  const mounts = systemMounts({ privileged: false, cgroupWritable: false, cgroupOptions: [], boundSys });
   const sys = mounts.find(({ destination }) => destination === '/sys');
   expect(sys).toMatchObject(bound ? { type: 'bind', source: '/sys' } : { type: 'sysfs' });
   expect(sys?.options).toContain(bound ? 'rro' : 'ro');
@@ -163,7 +163,9 @@ test.each([
   [{ privileged: false, cgroupWritable: true }, 'ro', 'rw'],
   [{ privileged: true, cgroupWritable: false }, 'rw', 'rw'],
 ])('with %j /sys is %s and its cgroups are %s', (access, sys, cgroup) => {
-  const options = new Map(systemMounts(access).map((mount) => [mount.destination, mount.options]));
+  const options = new Map(
+    systemMounts({ ...access, cgroupOptions: [] }).map((mount) => [mount.destination, mount.options]),
+  );
   expect(options.get('/sys')).toContain(sys);
   expect(options.get('/sys/fs/cgroup')).toContain(cgroup);
 });

@@ -11,12 +11,19 @@ interface SystemAccess {
   privileged: boolean;
   /** Whether a container that is not may still make cgroups below its own. */
   cgroupWritable: boolean;
+  /** Of the machine's cgroup file system, where the container has no cgroup namespace and so mounts the same one. */
+  cgroupOptions: readonly string[];
   /** Whether it sees the machine's own sysfs, read-only, because nobody in its user namespace may mount one. */
   boundSys?: boolean;
 }
 
 /** The filesystems that every container gets of its own. Only a privileged one may write to /sys. */
-export function systemMounts({ privileged, cgroupWritable, boundSys = false }: SystemAccess): OciMount[] {
+export function systemMounts({
+  privileged,
+  cgroupWritable,
+  cgroupOptions,
+  boundSys = false,
+}: SystemAccess): OciMount[] {
   const sysfs = privileged ? 'rw' : 'ro';
   const cgroup = privileged || cgroupWritable ? 'rw' : 'ro';
   return [
@@ -27,7 +34,7 @@ export function systemMounts({ privileged, cgroupWritable, boundSys = false }: S
     boundSys
       ? bind('/sys', '/sys', ['nosuid', 'noexec', 'nodev', 'rro'])
       : mount('/sys', 'sysfs', ['nosuid', 'noexec', 'nodev', sysfs]),
-    mount('/sys/fs/cgroup', 'cgroup', ['nosuid', 'noexec', 'nodev', 'relatime', cgroup]),
+    mount('/sys/fs/cgroup', 'cgroup', ['nosuid', 'noexec', 'nodev', 'relatime', cgroup, ...cgroupOptions]),
   ];
 }
 

@@ -26,6 +26,13 @@ test('the pause container may do nothing but hold the namespaces', () => {
   expect(spec.linux.maskedPaths).toContain('/proc/kcore');
 });
 
+test("it takes no option from the machine's cgroup file system, which it shares", () => {
+  const spec = buildPauseSpec(pauseInput({ facts: hostFacts({ cgroupOptions: ['memory_recursiveprot'] }) }));
+  expect(spec.linux.namespaces).not.toContainEqual({ type: 'cgroup' });
+  const mount = spec.mounts.find(({ type }) => type === 'cgroup');
+  expect(mount?.options).toContain('memory_recursiveprot');
+});
+
 test.each([
   ['nobody', {}, { uid: 65535, gid: 65535, additionalGids: [65535] }],
   ['nobody in groups', { supplementalGroups: ['7'] }, { uid: 65535, gid: 65535, additionalGids: [65535, 7] }],

@@ -34,7 +34,12 @@ export function buildPauseSpec(input: PauseSpecInput): OciSpec {
   const { config, namespaces, facts } = input;
   const boundSys = needsBoundSys(input.userns, namespaces.network);
   const mounts = [
-    ...systemMounts({ privileged: false, cgroupWritable: false, boundSys }),
+    ...systemMounts({
+      privileged: false,
+      cgroupWritable: false,
+      cgroupOptions: facts.cgroupOptions,
+      boundSys,
+    }),
     ...sandboxFiles(input),
   ];
 
