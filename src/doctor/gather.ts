@@ -6,6 +6,7 @@ import { recordedNetworks } from '../host/cni/cache.ts';
 import { readConfigDir } from '../host/cni/config-dir.ts';
 import { listDir } from '../host/files.ts';
 import { readMountInfo } from '../host/mounts.ts';
+import { parentOf } from '../host/process-tree.ts';
 import { isRootLocked } from '../host/root-lock.ts';
 import { listShims } from '../host/shims.ts';
 import { deadLeases } from '../registry/lease.ts';
@@ -56,15 +57,27 @@ async function tracesInContainerd({ config, containerd }: DoctorNeeds): Promise<
   ];
 }
 
-/** Those that containerd does not list a task for: the shim of a listed one ends with it. */
-async function lostShims({ config }: DoctorNeeds, traces: readonly Trace[]): Promise<Trace[]> {
+/**
+ * Those that have no task which containerd lists: the shim of a listed one ends with it. A pod's shim is named after
+ * the container that came first, and goes on for the others when that is gone.
+ */
+async function lostShims({ config, containerd }: DoctorNeeds, traces: readonly Trace[]): Promise<Trace[]> {
   const { namespace, address } = config.containerd;
-  const listed = new Set(traces.filter(({ kind }) => kind === 'task').map(({ id }) => id));
+  const tasks = await containerd.tasks.list();
+  const parents = await Promise.all(
+    tasks.map(async ({ pid, status }) => (status === 'stopped' ? null : await parentOf(pid))),
+  );
+  // Nothing tells which shim holds a task that has ended, and with it the only news of how.
+  if (parents.includes(null)) return [];
+  const listed = new Set(tasks.map(({ id }) => id));
   const ours = new Set(traces.filter((trace) => trace.ours).map(({ id }) => id));
   // By its address a shim is our containerd's; one that is reached in two ways has two.
   const lost = (await listShims()).filter(
     (shim) =>
-      shim.namespace === namespace && !listed.has(shim.id) && (shim.address === address || ours.has(shim.id)),
+      shim.namespace === namespace &&
+      !listed.has(shim.id) &&
+      !parents.includes(shim.pid) &&
+      (shim.address === address || ours.has(shim.id)),
   );
   return lost.map(({ id, pid }) => ({ kind: 'shim', id, at: String(pid), ours: false }));
 }

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { isAlive, killTree } from './process-tree.ts';
+import { isAlive, killTree, parentOf } from './process-tree.ts';
 
 const alive = (pid: number) => {
   try {
@@ -38,6 +38,15 @@ test('a process that is gone is fine', async () => {
 
 test.each([0, -1, Number.NaN])('%d is no process, and whole groups are spared', async (pid) => {
   await expect(killTree(pid)).rejects.toMatchObject({ code: 'invalid_argument' });
+});
+
+test('a process has a parent until it is gone', async () => {
+  const child = spawn('sh', ['-c', 'echo ") Z 1 " > /proc/$$/comm; sleep 300'], { stdio: 'ignore' });
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  expect(await parentOf(child.pid ?? 0)).toBe(process.pid);
+  await killTree(child.pid ?? 0);
+  await exited;
+  expect(await parentOf(child.pid ?? 0)).toBeNull();
 });
 
 test('a process is alive until it was waited for', async () => {

@@ -29,6 +29,15 @@ async function childrenOf(pid: number): Promise<number[]> {
   }
 }
 
+/** The process that a process is a child of, null when it is gone. */
+export async function parentOf(pid: number): Promise<number | null> {
+  // Reading it may also fail with ESRCH.
+  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
+  // The name before it, in parentheses, may have any character.
+  const parent = /^.*\) \S (\d+) /s.exec(stat)?.[1];
+  return parent === undefined ? null : Number(parent);
+}
+
 function signal(pid: number, name: 'SIGSTOP' | 'SIGKILL'): void {
   try {
     process.kill(pid, name);

@@ -148,6 +148,24 @@ describe.each(containerdVersions)('cristal doctor over containerd %s', (version)
       expect(await world.left(clean)).toEqual([]);
     });
 
+    test('a shim that outlives the container it was started for is left to the others of its pod', async () => {
+      const { podId, id: first } = await started();
+      const config = world.pod(`doctor-${count}`);
+      const second = await world.createContainer(podId, config, world.container('second'));
+      await world.cri.runtime.startContainer({ containerId: second });
+      await world.cri.runtime.stopContainer({ containerId: first, timeout: 0 });
+      await world.cri.runtime.removeContainer({ containerId: first });
+      expect(await doctor()).toEqual({ code: 0, findings: [], refused: null });
+      await world.cristal.terminate();
+      // Something of the first one's proves that its id was ours.
+      mkdirSync(join(world.cristal.state, 'containers', first), { recursive: true });
+      await expectFixed(['files']);
+      await world.cristal.resume();
+      expect(await world.containerState(second)).toBe('CONTAINER_RUNNING');
+      await world.cri.runtime.removePodSandbox({ podSandboxId: podId });
+      expect(await world.left(clean)).toEqual([]);
+    });
+
     test('a lease of a dead process, and a cgroup of a container of ours that never was', async () => {
       await world.cristal.terminate();
       const id = newId();
