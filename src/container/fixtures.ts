@@ -42,7 +42,11 @@ export function taskNeeds(tasks: Partial<Tasks>): TaskNeeds & AsyncDisposable {
   const dir = join(tmpdir(), `cristal-tasks-${newId()}`);
   const paths = createPaths({ root: `${dir}/root`, state: `${dir}/state` });
   return {
-    containerd: { tasks: { delete: async () => null, ...tasks } as Tasks, snapshots: {} as never },
+    containerd: {
+      tasks: { delete: async () => null, ...tasks } as Tasks,
+      snapshots: {} as never,
+      containers: {} as never,
+    },
     containers: createContainerStore({ create: async () => {}, delete: async () => true }, paths),
     paths,
     pump: { drained: async () => true, close: async () => {} } as never,

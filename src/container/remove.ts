@@ -1,13 +1,14 @@
 import type { Containerd } from '../containerd/client.ts';
+import { endTask } from '../containerd/end-task.ts';
 import { removeCgroup } from '../host/cgroup.ts';
 import type { Container } from '../store/containers.ts';
 import type { TaskNeeds } from './task.ts';
-import { closeIo, killAndDelete } from './task.ts';
+import { closeIo } from './task.ts';
 import { releaseVolumes, removeViews } from './volumes.ts';
 
 /** What removing a container touches. */
 export type RemoveNeeds = TaskNeeds & {
-  readonly containerd: Pick<Containerd, 'tasks' | 'snapshots'>;
+  readonly containerd: Pick<Containerd, 'tasks' | 'snapshots' | 'containers'>;
   readonly lease: string;
 };
 
@@ -27,7 +28,7 @@ export async function removeContainer(
     // On a full disk this must go on: it is how the kubelet makes room.
     needs.log.warn({ err, containerId: id }, 'could not write down that a container is being removed');
   });
-  await killAndDelete(needs, id, signal);
+  await endTask(needs.containerd, id, signal);
   // A runtime that was killed while it created the container leaves the cgroup that it had made.
   if (cgroupsPath) await removeCgroup(cgroupsPath);
   await closeIo(needs, id);

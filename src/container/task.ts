@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Containerd } from '../containerd/client.ts';
+import { endTask } from '../containerd/end-task.ts';
 import type { TypedAny } from '../containerd/typed-any.ts';
 import { oomKills } from '../host/cgroup.ts';
 import { makeFifo, removeFifo } from '../host/fifo.ts';
@@ -11,7 +12,6 @@ import type { KeyedLock } from '../lib/keyed-lock.ts';
 import { Rollback } from '../lib/rollback.ts';
 import { nowNs } from '../lib/time.ts';
 import { span } from '../lib/trace.ts';
-import { SIGKILL } from '../spec/signal.ts';
 import type { Container, ContainerStore } from '../store/containers.ts';
 import type { Paths } from '../store/paths.ts';
 import type { Exit } from './exit.ts';
@@ -25,7 +25,7 @@ const DRAIN_MS = 2_000;
 
 /** What the life of a container's task needs. */
 export interface TaskNeeds {
-  readonly containerd: Pick<Containerd, 'tasks' | 'snapshots'>;
+  readonly containerd: Pick<Containerd, 'tasks' | 'snapshots' | 'containers'>;
   readonly containers: ContainerStore;
   readonly paths: Paths;
   readonly pump: LogPump;
@@ -102,7 +102,7 @@ export async function startTask(
   ]);
 
   stage('create task');
-  work.onFailure('task', (late) => killAndDelete(needs, id, late));
+  work.onFailure('task', (late) => endTask(needs.containerd, id, late));
   const rootfs = rootfsOf(needs.paths.containerMounts(id), snapshot, config);
   await containerd.tasks.create(
     { containerId: id, rootfs, ...io, terminal: config.tty, options: options.runtime },
@@ -174,22 +174,6 @@ export async function closeIo(needs: Pick<TaskNeeds, 'paths' | 'pump' | 'stdin'>
   needs.stdin.close(id);
   await needs.pump.close(id);
   await removeTree(needs.paths.containerState(id));
-}
-
-/** Ends a task whatever its state, and deletes it. Already gone is done. */
-export async function killAndDelete(
-  needs: Pick<TaskNeeds, 'containerd'>,
-  id: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const { tasks } = needs.containerd;
-  try {
-    await tasks.kill({ containerId: id, signal: SIGKILL, all: true }, { signal });
-    await tasks.wait(id, '', { signal });
-  } catch (error) {
-    if (!isCode(error, 'not_found')) throw during(`kill task "${id}"`, error);
-  }
-  await tasks.delete(id, { signal });
 }
 
 /**

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Exit } from '../container/exit.ts';
 import type { TaskNeeds } from '../container/task.ts';
-import { closeIo, isGone, killAndDelete, recordExit } from '../container/task.ts';
+import { closeIo, isGone, recordExit } from '../container/task.ts';
 import type { Containerd } from '../containerd/client.ts';
+import { endTask } from '../containerd/end-task.ts';
 import type { ContainerdEvent } from '../containerd/events.ts';
 import type { ImageStore } from '../image/image.ts';
 import type { Tracer } from '../lib/trace.ts';
@@ -27,7 +28,7 @@ const TOPICS = ['/tasks/exit', '/tasks/delete', '/images/create', '/images/updat
 
 type Needs = TaskNeeds & {
   readonly tracer: Tracer;
-  readonly containerd: Pick<Containerd, 'tasks' | 'snapshots' | 'events'>;
+  readonly containerd: Pick<Containerd, 'tasks' | 'snapshots' | 'containers' | 'events'>;
   readonly sandboxes: SandboxStore;
   readonly images: { readonly store: Pick<ImageStore, 'refresh' | 'load'> };
 };
@@ -157,7 +158,7 @@ async function clearTask(needs: Needs, id: string, signal: AbortSignal): Promise
   using _held = await needs.locks.take(`container/${id}`, signal);
   if (needs.containers.get(id)?.state !== 'exited' || (await isGone(needs, id, signal))) return;
   needs.log.warn({ containerId: id }, 'task of an exited container is still there, deleting it');
-  await killAndDelete(needs, id, signal);
+  await endTask(needs.containerd, id, signal);
   await closeIo(needs, id);
 }
 

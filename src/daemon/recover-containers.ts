@@ -1,7 +1,8 @@
 import { endExec } from '../container/exec-session.ts';
 import type { RemoveNeeds } from '../container/remove.ts';
 import { removeContainer } from '../container/remove.ts';
-import { isGone, killAndDelete, openIo, recordExit, releaseTask } from '../container/task.ts';
+import { isGone, openIo, recordExit, releaseTask } from '../container/task.ts';
+import { endTask } from '../containerd/end-task.ts';
 import type { Task } from '../containerd/tasks.ts';
 import { hasReader } from '../host/fifo.ts';
 import { listDir, removeTree } from '../host/files.ts';
@@ -71,7 +72,7 @@ async function recoverContainer(
       await removeContainer(needs, { ...container, snapshotter: found.snapshotter }, late);
       return;
     case 'undo-start':
-      await killAndDelete(needs, id, late);
+      await endTask(needs.containerd, id, late);
       await releaseTask(needs, id, late);
       return await put(needs, container, { state: 'created', pid: 0 });
     case 'keep':
@@ -80,7 +81,7 @@ async function recoverContainer(
       return await removeTree(needs.paths.containerState(id));
     case 'delete-task':
       needs.containers.restore(container);
-      return await killAndDelete(needs, id, late).then(() => releaseTask(needs, id, late));
+      return await endTask(needs.containerd, id, late).then(() => releaseTask(needs, id, late));
     case 'watch':
       await put(needs, container, {
         state: 'running',

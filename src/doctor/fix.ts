@@ -1,6 +1,5 @@
 import type { Logger } from 'pino';
-import { specAny } from '../container/oci-any.ts';
-import { killAndDelete } from '../container/task.ts';
+import { endTask } from '../containerd/end-task.ts';
 import { removeCgroup } from '../host/cgroup.ts';
 import { findCgroups } from '../host/cgroup-finder.ts';
 import { createNetwork } from '../host/cni/network.ts';
@@ -9,9 +8,7 @@ import { unmount } from '../host/mounts.ts';
 import { killTree } from '../host/process-tree.ts';
 import { listShims } from '../host/shims.ts';
 import { removeFile } from '../host/socket-file.ts';
-import { nowNs } from '../lib/time.ts';
 import { pinsDir } from '../sandbox/release.ts';
-import { EMPTY_SPEC } from '../spec/build.ts';
 import type { Finding, Trace } from './diagnose.ts';
 import type { DoctorNeeds } from './gather.ts';
 
@@ -80,23 +77,6 @@ async function takeAway(needs: FixNeeds, { kind, id, at }: Trace): Promise<void>
 function snapshotOf(at: string): [string, string] {
   const cut = at.indexOf('/');
   return [at.slice(0, cut), at.slice(cut + 1)];
-}
-
-/** containerd finds a task by its container's record only, so it gets one for the moment. */
-async function endTask(
-  containerd: DoctorNeeds['containerd'],
-  id: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const runtime = { name: 'io.containerd.runc.v2', options: null };
-  const spec = specAny(EMPTY_SPEC);
-  const fields = { labels: {}, image: '', snapshotter: '', snapshotKey: '', extensions: {} };
-  await containerd.containers.create({ ...fields, id, runtime, spec, createdAt: nowNs() }, { signal });
-  try {
-    await killAndDelete({ containerd }, id, signal);
-  } finally {
-    await containerd.containers.delete(id, { timeoutMs: FIX_MS });
-  }
 }
 
 /** The pid may be another process's by now. */

@@ -1,12 +1,9 @@
 import type { Containerd } from '../containerd/client.ts';
 import type { TypedAny } from '../containerd/typed-any.ts';
 import { ensureDir, writeFileAtomic } from '../host/files.ts';
-import { isCode } from '../lib/fault.ts';
 import { pauseProgram } from './pause-program.ts';
 
-type Tasks = Pick<Containerd['tasks'], 'create' | 'start' | 'kill' | 'delete' | 'wait'>;
-
-import { SIGKILL } from '../spec/signal.ts';
+type Tasks = Pick<Containerd['tasks'], 'create' | 'start'>;
 
 /** Where the runtime finds what it mounts over, since the root file system is read-only. */
 const MOUNT_POINTS = ['proc', 'dev', 'sys', 'etc'];
@@ -36,15 +33,4 @@ export async function startPause(
   await tasks.create({ containerId: id, rootfs: [], ...io, options: runtime }, { signal });
   const { pid } = await tasks.start(id, '', { signal });
   return pid;
-}
-
-/** Kills it and deletes the task. Already gone is done. */
-export async function stopPause(tasks: Tasks, id: string, signal: AbortSignal): Promise<void> {
-  try {
-    await tasks.kill({ containerId: id, signal: SIGKILL, all: true }, { signal });
-    await tasks.wait(id, '', { signal });
-  } catch (error) {
-    if (!isCode(error, 'not_found')) throw error;
-  }
-  await tasks.delete(id, { signal });
 }

@@ -1,13 +1,13 @@
-import type { Containerd } from '../containerd/client.ts';
+import type { TasksAndRecords } from '../containerd/end-task.ts';
+import { endTask } from '../containerd/end-task.ts';
 import type { Network } from '../host/cni/network.ts';
 import { exists } from '../host/files.ts';
 import type { NamespaceThread } from '../host/namespaces.ts';
 import { during, innerFault } from '../lib/fault.ts';
-import { stopPause } from './pause.ts';
 
 /** What holds a sandbox's resources. */
 export interface SandboxHolders {
-  readonly containerd: Pick<Containerd, 'tasks'>;
+  readonly containerd: TasksAndRecords;
   readonly network: Pick<Network, 'detach'>;
   readonly namespaces: Pick<NamespaceThread, 'unpin'>;
 }
@@ -29,7 +29,7 @@ export async function releaseSandbox(
 ): Promise<void> {
   const { id, stateDir, holder } = sandbox;
   if (holder === 'pause') {
-    await stopPause(holders.containerd.tasks, id, signal).catch((error: unknown) => {
+    await endTask(holders.containerd, id, signal).catch((error: unknown) => {
       throw during(`stop the pause container of pod sandbox "${id}"`, innerFault(error));
     });
   }
