@@ -220,6 +220,13 @@ describe.each<ContainerdVersion>(['1.6', '2.3'])('containers on containerd %s', 
       const pids = { linux: { securityContext: { namespaceOptions: { pid: 'TARGET', targetId: target } } } };
       expect(await output('debug', ['ps'], pids)).toContain('sleep 3600');
       expect(await output('alone', ['ps'])).not.toContain('sleep 3600');
+
+      const late = await world.createContainer(podId, pod, world.container('late', SLEEPER, pids));
+      await world.cri.runtime.stopContainer({ containerId: target, timeout: 0 });
+      await expect(world.cri.runtime.startContainer({ containerId: late })).rejects.toMatchObject({
+        code: 'FAILED_PRECONDITION',
+        message: expect.stringContaining(target),
+      });
     });
 
     test('its DNS, its name and its sysctls', async () => {

@@ -7,6 +7,7 @@ import type { StartContainerResponse as Response } from '../../gen/runtime/v1/St
 import type { Call } from '../../lib/call.ts';
 import { during, Fault, innerFault, messageOf } from '../../lib/fault.ts';
 import { nowNs } from '../../lib/time.ts';
+import type { Container } from '../../store/containers.ts';
 import { containersOf } from '../../store/containers.ts';
 import type { Operation } from '../operations.ts';
 import { runtimeOptions } from '../runtime-options.ts';
@@ -56,6 +57,7 @@ async function start(needs: Needs, id: string, operation: Operation): Promise<vo
   if (sandbox?.state !== 'ready') {
     throw new Fault('failed_precondition', `pod sandbox "${sandboxId}" is not ready`);
   }
+  expectTarget(needs, container);
 
   const runtime = runtimeNamed(needs.config, container.runtimeHandler);
   const others = containersOf(containers, sandboxId).filter((other) => other.id !== id);
@@ -83,4 +85,11 @@ async function start(needs: Needs, id: string, operation: Operation): Promise<vo
     });
     throw during(`start container "${id}"`, innerFault(error));
   }
+}
+
+/** Its spec names the target's process by an id that is another's once the target has ended. */
+function expectTarget({ containers }: Pick<Needs, 'containers'>, { config }: Container): void {
+  const { pid, targetId = '' } = config.linux?.securityContext?.namespaceOptions ?? {};
+  if (pid !== 'TARGET' || containers.find(targetId)?.state === 'running') return;
+  throw new Fault('failed_precondition', `target container "${targetId}" does not run any more`);
 }
