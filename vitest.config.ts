@@ -21,6 +21,8 @@ export default defineConfig({
           setupFiles: ['test/fixtures/show-logs.ts'],
           // One containerd, one bridge and one cgroup tree: files run one after the other.
           fileParallelism: false,
+          // Real daemons on a machine that others share: what fails is tried once more in CI, and the log says so.
+          retry: process.env['CI'] === 'true' ? 1 : 0,
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
