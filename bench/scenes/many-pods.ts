@@ -83,7 +83,7 @@ async function standStill(bench: Bench, times: Times): Promise<void> {
     for (let second = 0; performance.now() - start < IDLE_MS; second++) {
       await client.runtime.listPodSandbox({});
       await client.runtime.listContainers({});
-      if (second % 10 === 0) await client.runtime.listPodSandboxStats({});
+      if (second % 10 === 0) await client.runtime.listContainerStats({});
       await sleep(1000);
     }
     const share = (cpuMs(pid) - before) / (performance.now() - start);
