@@ -11,14 +11,13 @@ import { during, Fault, isCode } from '../lib/fault.ts';
 import { Rollback } from '../lib/rollback.ts';
 import type { RemoteStreams } from '../lib/streams.ts';
 import { MAX_TIMER_MS } from '../lib/time.ts';
+import { SIGKILL } from '../spec/signal.ts';
 import { terminalSizer } from './resize.ts';
 import type { TaskNeeds } from './task.ts';
 import { makeFifos, removeFifos, taskIo } from './task.ts';
 
 /** What a terminal's process reads as the end of its input: control-D. */
 const END_OF_FILE = '\x04';
-
-import { SIGKILL } from '../spec/signal.ts';
 
 /** One process to run in a running container. */
 export interface ExecOrder {
