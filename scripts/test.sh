@@ -13,6 +13,6 @@ export PATH
 
 scripts/generate.sh
 if [ "$(id -u)" = 0 ]; then
-  scripts/tools.sh critest kubelet || echo 'tools: no containerd could be had, so no integration test will run' >&2
+  scripts/tools.sh critest kubelet criu || echo 'tools: no containerd could be had, so no integration test will run' >&2
 fi
 exec vitest run "$@"

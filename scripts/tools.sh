@@ -6,8 +6,8 @@
 # iptables, iproute2, libseccomp2 and curl are installed when they are missing, since CNI plugins and runc
 # look for them in the system's own places.
 #
-# With the argument `critest` it brings the conformance tests of CRI too, which are built from crictl's module, and
-# with `kubelet` a kubelet. Each takes some minutes to build.
+# With the argument `critest` it brings the conformance tests of CRI too, which are built from crictl's module, with
+# `kubelet` a kubelet, both some minutes to build, and with `criu` what checkpoints need.
 #
 # Silent when all is there. `tools.env` in the cache says where each program is, `missing` which ones could
 # not be had and why. Ends with 0 unless no containerd could be had at all.
@@ -201,6 +201,8 @@ build_runc() {
   mkdir "$seccomp" && unpack_debian "$seccomp" libseccomp-dev || return 1
   export CGO_ENABLED=1 PKG_CONFIG_SYSROOT_DIR=$seccomp PKG_CONFIG_PATH
   PKG_CONFIG_PATH=$(dirname "$(find "$seccomp/usr" -name libseccomp.pc)")
+  # Go's cache does not look at what pkg-config says, and would link what was compiled for another place.
+  export CGO_LDFLAGS=-L${PKG_CONFIG_PATH%/pkgconfig}
   go_in "$module" "$runc_version" build -tags 'seccomp netgo osusergo' \
     -ldflags "-s -w -linkmode external -extldflags -static -X main.version=$runc_version" -o "$out" "$module" &&
     rm -r "$seccomp"
@@ -255,14 +257,14 @@ if crictl_path=$(command -v crictl); then
 else
   bring "$crictl" make_crictl "crictl-$crictl_version" "building crictl $crictl_version"
 fi
-if [ ! -d "$criu" ]; then
-  say "unpacking CRIU $criu_version of Debian $criu_release (into $criu)"
-  into "$criu" make_criu || lack "criu-$criu_version" "could not be had from Debian $criu_release; see $log"
-fi
 for wanted in "$@"; do
   case $wanted in
     critest) bring "$critest" make_critest "critest-$crictl_version" "building critest $crictl_version" ;;
     kubelet) bring "$kubelet" make_kubelet "kubelet-$kubelet_version" "building the kubelet $kubelet_version, some minutes" ;;
+    criu)
+      [ -d "$criu" ] || say "unpacking CRIU $criu_version of Debian $criu_release (into $criu)"
+      into "$criu" make_criu || lack "criu-$criu_version" "could not be had from Debian $criu_release; see $log"
+      ;;
   esac
 done
 
