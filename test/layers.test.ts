@@ -7,6 +7,7 @@ const src = resolve(import.meta.dirname, '../src');
 /** The layers from the bottom up. A folder may import those of lower rows, `lib`, and itself. */
 const layers = [
   ['lib'],
+  ['grpc'],
   ['spec', 'image', 'containerd', 'host'],
   ['store', 'io', 'registry', 'sandbox', 'observe'],
   ['container', 'stats'],

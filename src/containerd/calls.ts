@@ -1,12 +1,12 @@
-import type {
-  Client,
-  ClientReadableStream,
-  CallOptions as GrpcOptions,
-  ServiceError,
-  StatusObject,
-} from '@grpc/grpc-js';
-import { Metadata, status } from '@grpc/grpc-js';
-import type { FaultCode } from '../lib/fault.ts';
+import type { GrpcCall } from '../grpc/client.ts';
+import { beginCall } from '../grpc/client.ts';
+import type { Header } from '../grpc/hpack.ts';
+import { encodeHeaders } from '../grpc/hpack.ts';
+import type { Http2Connection } from '../grpc/http2-connection.ts';
+import type { BytesField } from '../grpc/messages.ts';
+import { frameOf } from '../grpc/messages.ts';
+import type { Status } from '../grpc/status.ts';
+import { formatTimeout } from '../grpc/timeout.ts';
 import { codeOf, Fault, messageOf } from '../lib/fault.ts';
 import { currentSpan, span } from '../lib/trace.ts';
 
@@ -20,6 +20,9 @@ export interface CallOptions {
   lease?: string;
 }
 
+/** What a call that both sides write to may be asked; a deadline is nothing for what takes as long as its bytes do. */
+export type DuplexOptions = Omit<CallOptions, 'timeoutMs'>;
+
 /** The way of one method, as proto-loader describes it. */
 export interface Method<Req, Res> {
   path: string;
@@ -29,9 +32,26 @@ export interface Method<Req, Res> {
 
 /** Where calls go. */
 export interface Endpoint {
-  client: Client;
-  address: string;
-  namespace: string;
+  readonly address: string;
+  readonly namespace: string;
+  /** The connection for all, made anew when the last one broke. */
+  shared(): Http2Connection;
+  /** A connection for one call at a time, to be given back. */
+  own(): { connection: Http2Connection; giveBack(): void };
+}
+
+/** A call that both sides write to. */
+export interface Duplex<Req, Res> {
+  /**
+   * Sends a request, its last field apart: the bytes of that are sent from where they are, so they must
+   * stay as they are until containerd has answered. A failure is told by the responses.
+   */
+  send(request: Req, tail?: BytesField): void;
+  /** No more requests; containerd may still answer. */
+  end(): void;
+  /** To be iterated once. Leaving the loop early cancels the call. */
+  readonly responses: AsyncIterable<Res>;
+  cancel(): void;
 }
 
 /** One request, one response. */
@@ -48,30 +68,29 @@ function shortName(path: string): string {
   return path.slice(path.lastIndexOf('.') + 1).replace('/', '.');
 }
 
-function send<Req, Res>(
+async function send<Req, Res>(
   to: Endpoint,
   { method, request }: { method: Method<Req, Res>; request: Req },
   options: CallOptions,
 ): Promise<Res> {
-  const { signal } = options;
-  if (signal?.aborted) return Promise.reject(abortFault(signal));
-  const { promise, resolve, reject } = Promise.withResolvers<Res>();
-  const call = to.client.makeUnaryRequest(
-    method.path,
-    method.requestSerialize,
-    method.responseDeserialize,
-    request,
-    metadataFor(to, options),
-    grpcOptions(options),
-    (error, response) => {
-      unlink();
-      if (error) reject(callFault(to, error, signal));
-      // grpc-js gives either an error or a response.
-      else resolve(response as Res);
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  let answer: Buffer | null = null;
+  const frame = frameOf(method.requestSerialize(request));
+  const call = begin({ to, connection: to.shared(), path: method.path }, options, {
+    message(bytes, release) {
+      answer = bytes;
+      release();
     },
-  );
-  const unlink = onAbort(signal, () => call.cancel());
-  return promise;
+    ended(failure) {
+      if (failure !== null) reject(failure);
+      else if (answer === null)
+        reject(new Fault('internal', `${shortName(method.path)} answered without a message`));
+      else resolve(answer);
+    },
+  });
+  call.send(frame);
+  call.end();
+  return method.responseDeserialize(await promise);
 }
 
 /** One request, many responses. The call starts here, not at the first read. */
@@ -80,68 +99,155 @@ export function callServerStream<Req, Res>(
   { method, request }: { method: Method<Req, Res>; request: Req },
   options: CallOptions,
 ): AsyncIterable<Res> {
+  const responses = new Responses(method.path);
+  const frame = frameOf(method.requestSerialize(request));
+  const call = begin({ to, connection: to.shared(), path: method.path }, options, responses);
+  call.send(frame);
+  call.end();
+  return responses.read(method, call);
+}
+
+/**
+ * Many requests, many responses, on a connection of their own: what is written in bulk keeps nobody else
+ * waiting, here and in containerd, which reads each connection by itself.
+ */
+export function callDuplex<Req, Res>(
+  to: Endpoint,
+  method: Method<Req, Res>,
+  options: DuplexOptions,
+): Duplex<Req, Res> {
   if (options.signal?.aborted) throw abortFault(options.signal);
-  const call = to.client.makeServerStreamRequest(
-    method.path,
-    method.requestSerialize,
-    method.responseDeserialize,
-    request,
-    metadataFor(to, options),
-    grpcOptions(options),
-  );
-  const ended = beginStream(method.path);
-  call.once('status', (told: StatusObject) => ended(told.code === status.OK ? null : statusFault(to, told)));
-  return responsesOf(to, call, options.signal);
+  const own = to.own();
+  const responses = new Responses(method.path);
+  const call = begin({ to, connection: own.connection, path: method.path }, options, {
+    message: (bytes, release) => responses.message(bytes, release),
+    ended(failure) {
+      own.giveBack();
+      responses.ended(failure);
+    },
+  });
+  return {
+    send: (request, tail) => void call.send(frameOf(method.requestSerialize(request), tail)),
+    end: () => call.end(),
+    responses: responses.read(method, call),
+    cancel: () => call.cancel(leftFault()),
+  };
+}
+
+/** The responses of a call, from when they come until they are read. */
+class Responses implements Answers {
+  readonly #waiting: { bytes: Buffer; release: () => void }[] = [];
+  readonly #tellStage: (failure: Fault | null) => void;
+  #end: { failure: Fault | null } | null = null;
+  #news = Promise.withResolvers<void>();
+
+  /** Begins a stage that lasts as long as the call. */
+  constructor(path: string) {
+    this.#tellStage = beginStage(path);
+  }
+
+  message(bytes: Buffer, release: () => void): void {
+    this.#waiting.push({ bytes, release });
+    this.#news.resolve();
+  }
+
+  ended(failure: Fault | null): void {
+    this.#end = { failure };
+    this.#tellStage(failure);
+    this.#news.resolve();
+  }
+
+  /** Iterates over the responses once, then throws if the call has failed. Leaving early cancels the call. */
+  async *read<Res>(method: Method<never, Res>, call: GrpcCall): AsyncGenerator<Res, void, undefined> {
+    try {
+      for (;;) {
+        const next = this.#waiting.shift();
+        if (next !== undefined) {
+          next.release();
+          yield method.responseDeserialize(next.bytes);
+        } else if (this.#end !== null) {
+          break;
+        } else {
+          await this.#news.promise;
+          this.#news = Promise.withResolvers();
+        }
+      }
+    } finally {
+      call.cancel(leftFault());
+    }
+    if (this.#end.failure !== null) throw this.#end.failure;
+  }
+}
+
+/** What a caller learns of its call. Nothing follows `ended`. */
+interface Answers {
+  message(bytes: Buffer, release: () => void): void;
+  /** Null for well. */
+  ended(failure: Fault | null): void;
+}
+
+/** Begins a call, which its signal and its deadline end too. Throws if the signal has fired already. */
+function begin(
+  { to, connection, path }: { to: Endpoint; connection: Http2Connection; path: string },
+  { signal, timeoutMs, lease }: CallOptions,
+  answers: Answers,
+): GrpcCall {
+  if (signal?.aborted) throw abortFault(signal);
+  const giveUp = (): void => call.cancel(abortFault(signal as AbortSignal));
+  const expire = (): void =>
+    call.cancel(new Fault('deadline_exceeded', `${shortName(path)} has not answered within ${timeoutMs} ms`));
+  const timer = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs);
+  signal?.addEventListener('abort', giveUp, { once: true });
+  const finish = (): void => {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', giveUp);
+  };
+  const call = beginCall(connection, headOf({ namespace: to.namespace, path }, { timeoutMs, lease }), {
+    message: (bytes, release) => answers.message(bytes, release),
+    ended(status, cause) {
+      finish();
+      answers.ended(faultOf(to, status, cause));
+    },
+  });
+  return call;
+}
+
+/** The block of headers that calls of a method begin with, by namespace and path. */
+const heads = new Map<string, Buffer>();
+
+function headOf(
+  { namespace, path }: { namespace: string; path: string },
+  { timeoutMs, lease }: { timeoutMs: number | undefined; lease: string | undefined },
+): Buffer {
+  const key = `${namespace}${path}`;
+  const head = heads.get(key) ?? encodeHeaders(headersFor(namespace, path));
+  heads.set(key, head);
+  const more: Header[] = [];
+  if (timeoutMs !== undefined) more.push(['grpc-timeout', formatTimeout(timeoutMs)]);
+  if (lease !== undefined) more.push(['containerd-lease', lease]);
+  return more.length === 0 ? head : Buffer.concat([head, encodeHeaders(more)]);
+}
+
+function headersFor(namespace: string, path: string): Header[] {
+  return [
+    [':method', 'POST'],
+    [':scheme', 'http'],
+    [':path', path],
+    [':authority', 'localhost'],
+    ['content-type', 'application/grpc'],
+    ['te', 'trailers'],
+    ['containerd-namespace', namespace],
+  ];
 }
 
 /** Begins a stage for a call that streams. The answer is to be told how the call ended, null for well. */
-export function beginStream(path: string): (failure: Fault | null) => void {
+function beginStage(path: string): (failure: Fault | null) => void {
   const own = currentSpan()?.begin('containerd', shortName(path));
   return (failure) => (failure === null ? own?.finish() : own?.fail(failure));
 }
 
-/** Iterates over the responses once. Whoever leaves the loop early cancels the call. */
-export function responsesOf<Res>(
-  to: Endpoint,
-  call: ClientReadableStream<Res>,
-  signal: AbortSignal | undefined,
-): AsyncIterable<Res> {
-  // The status may come when nobody reads any more, and an unheard error would end the process.
-  call.on('error', () => {});
-  const unlink = onAbort(signal, () => call.cancel());
-  call.once('status', unlink);
-
-  const read = async function* (): AsyncGenerator<Res, void, undefined> {
-    try {
-      yield* call as AsyncIterable<Res>; // a Readable says `any`
-    } catch (error) {
-      throw callFault(to, error, signal);
-    } finally {
-      call.cancel();
-    }
-  };
-  return read();
-}
-
-/** Runs `act` when the signal fires. Returns the way to stop waiting for it. */
-export function onAbort(signal: AbortSignal | undefined, act: () => void): () => void {
-  signal?.addEventListener('abort', act, { once: true });
-  return () => signal?.removeEventListener('abort', act);
-}
-
-export function metadataFor(to: Endpoint, { lease }: CallOptions): Metadata {
-  const metadata = new Metadata();
-  metadata.set('containerd-namespace', to.namespace);
-  if (lease !== undefined) metadata.set('containerd-lease', lease);
-  return metadata;
-}
-
-export function grpcOptions({ timeoutMs }: CallOptions): GrpcOptions {
-  return timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
-}
-
 /** An aborted signal as a Fault. The reason decides on the code, `cancelled` unless it says otherwise. */
-export function abortFault({ reason }: AbortSignal): Fault {
+function abortFault({ reason }: AbortSignal): Fault {
   const code = codeOf(reason);
   return new Fault(
     code === 'internal' ? 'cancelled' : code,
@@ -150,31 +256,15 @@ export function abortFault({ reason }: AbortSignal): Fault {
   );
 }
 
+/** Of a call whose caller has what it wants. */
+function leftFault(): Fault {
+  return new Fault('cancelled', 'call to containerd given up: nobody reads any more');
+}
+
 /** The one way in for errors: the status becomes the code, containerd's words the message. */
-export function callFault(to: Endpoint, error: unknown, signal?: AbortSignal): Fault {
-  if (error instanceof Fault) return error;
-  if (!isServiceError(error)) return new Fault('internal', messageOf(error), { cause: error });
-  if (error.code === status.CANCELLED && signal?.aborted) return abortFault(signal);
-  return statusFault(to, error, { cause: error });
-}
-
-/** A status that is not OK. */
-export function statusFault(
-  to: Endpoint,
-  { code: number, details }: { code: number; details: string },
-  options?: ErrorOptions,
-): Fault {
-  // grpc-js speaks of "no connection" without saying to what.
-  const code = codeFrom(number);
+function faultOf(to: Endpoint, { code, details }: Status, cause: Error | undefined): Fault | null {
+  if (code === 'ok') return null;
+  if (cause instanceof Fault) return cause;
   const message = code === 'unavailable' ? `containerd at ${to.address}: ${details}` : details;
-  return new Fault(code, message, options);
-}
-
-function isServiceError(error: unknown): error is ServiceError {
-  return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error;
-}
-
-function codeFrom(code: number): FaultCode {
-  const name = status[code] as keyof typeof status | undefined;
-  return name === undefined || name === 'OK' ? 'unknown' : (name.toLowerCase() as FaultCode);
+  return new Fault(code, message, cause === undefined ? {} : { cause });
 }

@@ -83,7 +83,6 @@ describe('unary', () => {
       name: 'Fault',
       code: faultCode,
       message: details,
-      cause: { code },
     });
   });
 

@@ -1,9 +1,9 @@
-import { Client, connectivityState, credentials } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import type { CallOptions, Endpoint, Method } from './calls.ts';
-import { callServerStream, callUnary } from './calls.ts';
-import type { Duplex, DuplexOptions } from './duplex.ts';
-import { callDuplex, PING } from './duplex.ts';
+import type { ClientEvents } from '../grpc/client.ts';
+import { connectTo } from '../grpc/client.ts';
+import type { Http2Connection } from '../grpc/http2-connection.ts';
+import type { CallOptions, Duplex, DuplexOptions, Endpoint, Method } from './calls.ts';
+import { callDuplex, callServerStream, callUnary } from './calls.ts';
 
 export type { CallOptions, Method } from './calls.ts';
 
@@ -26,27 +26,19 @@ export interface Connection extends Disposable {
   duplex<Req, Res>(method: Method<Req, Res>, options?: DuplexOptions): Duplex<Req, Res>;
 }
 
-/** Both ways, as containerd's own limit. */
-const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
-
-const channelOptions = {
-  'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-  'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
-  // The peer is on this machine: trying often costs nothing, and a restart is noticed at once.
-  'grpc.initial_reconnect_backoff_ms': 50,
-  'grpc.max_reconnect_backoff_ms': 100,
-  'grpc.keepalive_time_ms': PING.everyMs,
-  'grpc.keepalive_timeout_ms': PING.timeoutMs,
-  'grpc.keepalive_permit_without_calls': 0,
-};
+/** A connection that was one call's own is kept so long for the next. */
+const SPARE_MS = 5_000;
 
 /** Succeeds although containerd is away: calls fail with `unavailable` until it is there. */
 export function connect(options: { address: string; namespace: string; log: Logger }): Connection {
   const { address, namespace, log } = options;
-  const client = new Client(`unix:${address}`, credentials.createInsecure(), channelOptions);
-  const to: Endpoint = { client, address, namespace };
-  logReachability(client.getChannel(), log.child({ address }));
-
+  const connections = new Connections(address, reachability(log.child({ address })));
+  const to: Endpoint = {
+    address,
+    namespace,
+    shared: () => connections.shared(),
+    own: () => connections.own(),
+  };
   return {
     address,
     namespace,
@@ -54,25 +46,87 @@ export function connect(options: { address: string; namespace: string; log: Logg
     serverStream: (method, request, callOptions = {}) =>
       callServerStream(to, { method, request }, callOptions),
     duplex: (method, callOptions = {}) => callDuplex(to, method, callOptions),
-    [Symbol.dispose]: () => client.close(),
+    [Symbol.dispose]: () => connections.destroy(),
   };
 }
 
+/** Makes connections when they are needed, and again when they broke. */
+class Connections {
+  readonly #address: string;
+  readonly #events: ClientEvents;
+  readonly #open = new Set<Http2Connection>();
+  readonly #spare: { connection: Http2Connection; timer: NodeJS.Timeout }[] = [];
+  #shared: Http2Connection | null = null;
+  #isOver = false;
+
+  constructor(address: string, events: ClientEvents) {
+    this.#address = address;
+    this.#events = events;
+  }
+
+  shared(): Http2Connection {
+    if (this.#shared === null || !this.#shared.isUsable) this.#shared = this.#connect();
+    return this.#shared;
+  }
+
+  own(): { connection: Http2Connection; giveBack(): void } {
+    const connection = this.#takeSpare() ?? this.#connect();
+    return { connection, giveBack: () => this.#keep(connection) };
+  }
+
+  destroy(): void {
+    this.#isOver = true;
+    for (const { timer } of this.#spare.splice(0)) clearTimeout(timer);
+    for (const connection of this.#open) connection.destroy(new Error('the connection was closed'));
+  }
+
+  #connect(): Http2Connection {
+    const connection = connectTo(this.#address, {
+      connected: () => this.#events.connected(),
+      closed: (why) => {
+        this.#open.delete(connection);
+        this.#events.closed(why);
+      },
+    });
+    this.#open.add(connection);
+    if (this.#isOver) connection.destroy(new Error('the connection was closed'));
+    return connection;
+  }
+
+  #takeSpare(): Http2Connection | null {
+    for (let found = this.#spare.pop(); found !== undefined; found = this.#spare.pop()) {
+      clearTimeout(found.timer);
+      if (found.connection.isUsable) return found.connection;
+    }
+    return null;
+  }
+
+  #keep(connection: Http2Connection): void {
+    if (this.#isOver || !connection.isUsable) return;
+    const timer = setTimeout(() => {
+      this.#spare.splice(
+        this.#spare.findIndex((one) => one.connection === connection),
+        1,
+      );
+      connection.drain();
+    }, SPARE_MS);
+    timer.unref();
+    this.#spare.push({ connection, timer });
+  }
+}
+
 /** One line when containerd goes and one when it is back, however often we try in between. */
-function logReachability(channel: ReturnType<Client['getChannel']>, log: Logger): void {
+function reachability(log: Logger): ClientEvents {
   let reachable: boolean | null = null;
-  const observe = (): void => {
-    const state = channel.getConnectivityState(false);
-    if (state === connectivityState.SHUTDOWN) return;
-    if (state === connectivityState.READY && reachable !== true) {
+  return {
+    connected() {
+      if (reachable !== true) log.info('connected to containerd');
       reachable = true;
-      log.info('connected to containerd');
-    }
-    if (state === connectivityState.TRANSIENT_FAILURE && reachable !== false) {
+    },
+    closed(why) {
+      if (why === null || reachable === false) return;
       reachable = false;
-      log.warn('containerd is unreachable');
-    }
-    channel.watchConnectivityState(state, Number.POSITIVE_INFINITY, observe);
+      log.warn({ err: why }, 'containerd is unreachable');
+    },
   };
-  observe();
 }

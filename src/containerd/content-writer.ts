@@ -1,9 +1,9 @@
 import type { WriteContentRequest } from '../gen/containerd/services/content/v1/WriteContentRequest.ts';
 import type { WriteContentResponse__Output } from '../gen/containerd/services/content/v1/WriteContentResponse.ts';
+import type { BytesField } from '../grpc/messages.ts';
 import { Fault, isCode } from '../lib/fault.ts';
 import { freeBuffer } from '../lib/free-buffer.ts';
 import type { CallOptions, Connection } from './connection.ts';
-import type { BytesField } from './grpc-frames.ts';
 import { api } from './proto.ts';
 
 /** What a new blob will be. */

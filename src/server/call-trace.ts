@@ -1,4 +1,3 @@
-import type { Metadata } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { RootOptions, Tracer } from '../lib/trace.ts';
 import { parseTraceparent } from '../lib/trace-context.ts';
@@ -15,16 +14,16 @@ export interface Edge {
 /** How the trace of a call begins. */
 export function rootOf(
   rpc: string,
-  { request, metadata }: { request: unknown; metadata: Metadata },
-  { targetOf }: Edge,
+  request: unknown,
+  { targetOf, headers }: Pick<Edge, 'targetOf'> & { headers: ReadonlyMap<string, string> },
 ): RootOptions {
   const target = targetOf(request);
-  const [parent] = metadata.get('traceparent');
+  const parent = headers.get('traceparent');
   return {
     kind: 'rpc',
     name: rpc,
     quiet: isRead(rpc),
-    context: typeof parent === 'string' ? parseTraceparent(parent) : null,
+    context: parent === undefined ? null : parseTraceparent(parent),
     attributes: target === null ? null : { target },
   };
 }

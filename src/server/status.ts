@@ -1,4 +1,4 @@
-import { status } from '@grpc/grpc-js';
+import type { Status } from '../grpc/status.ts';
 import { codeOf, messageOf } from '../lib/fault.ts';
 
 /**
@@ -7,12 +7,13 @@ import { codeOf, messageOf } from '../lib/fault.ts';
  */
 const MAX_DETAILS = 8_192;
 
+export const OK: Status = { code: 'ok', details: '' };
+
 /** The one place where an error becomes a gRPC status. The stack and the causes stay in our log. */
-export function toStatus(error: unknown): { code: status; details: string } {
-  const code = codeOf(error).toUpperCase() as Uppercase<ReturnType<typeof codeOf>>;
+export function toStatus(error: unknown): Status {
   const details = messageOf(error);
   return {
-    code: status[code],
+    code: codeOf(error),
     details: details.length > MAX_DETAILS ? `${details.slice(0, MAX_DETAILS)}… (cut off)` : details,
   };
 }

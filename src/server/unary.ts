@@ -1,32 +1,33 @@
-import type { handleUnaryCall, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import type { ServeCall, ServerCall } from '../grpc/server.ts';
 import type { Handler } from '../lib/call.ts';
 import { startCallLog } from './call-log.ts';
-import { callSignal } from './call-signal.ts';
 import type { Edge } from './call-trace.ts';
 import { rootOf } from './call-trace.ts';
-import { toStatus } from './status.ts';
+import type { Rpc } from './decoding.ts';
+import { decoding, nameOf } from './decoding.ts';
+import { OK, toStatus } from './status.ts';
 
 /** Serves one unary RPC: signal, log, trace, and every error as a status. Whatever is thrown, we stay up. */
-export function unary<Req, Res>(
-  rpc: string,
-  handle: Handler<Req, Res>,
-  edge: Edge,
-): handleUnaryCall<Req, Res> {
-  const serve = async (grpcCall: ServerUnaryCall<Req, Res>, reply: sendUnaryData<Res>): Promise<void> => {
-    const callLog = startCallLog(rpc, grpcCall.request, edge.log);
-    using cancel = callSignal(grpcCall);
+export function unary<Req, Res>(method: Rpc<Req, Res>, handle: Handler<Req, Res>, edge: Edge): ServeCall {
+  const rpc = nameOf(method);
+  const serve = async (call: ServerCall, request: Req): Promise<void> => {
+    const callLog = startCallLog(rpc, request, edge.log);
     try {
       const { log } = callLog;
-      const response = await edge.tracer.run(rootOf(rpc, grpcCall, edge), ({ tree }) => {
-        log.setBindings({ trace: tree.id });
-        return handle(grpcCall.request, { rpc, signal: cancel.signal, log });
-      });
+      const response = await edge.tracer.run(
+        rootOf(rpc, request, { targetOf: edge.targetOf, headers: call.headers }),
+        ({ tree }) => {
+          log.setBindings({ trace: tree.id });
+          return handle(request, { rpc, signal: call.signal, log });
+        },
+      );
+      const message = method.responseSerialize(response);
       callLog.succeeded();
-      reply(null, response);
+      call.end(OK, message);
     } catch (error) {
       callLog.failed(error);
-      reply(toStatus(error));
+      call.end(toStatus(error));
     }
   };
-  return (grpcCall, reply) => void serve(grpcCall, reply);
+  return decoding(method, serve);
 }
