@@ -5,6 +5,7 @@ import type { Edge } from './call-trace.ts';
 import { rootOf } from './call-trace.ts';
 import type { Rpc } from './decoding.ts';
 import { decoding, nameOf } from './decoding.ts';
+import { encoderFor } from './encode-list.ts';
 import { OK, toStatus } from './status.ts';
 
 /**
@@ -17,6 +18,7 @@ export function serverStream<Req, Res>(
   edge: Edge,
 ): ServeCall {
   const rpc = nameOf(method);
+  const encode = encoderFor(rpc, method.responseSerialize);
   const serve = async (call: ServerCall, request: Req): Promise<void> => {
     const { signal } = call;
     const callLog = startCallLog(rpc, request, edge.log);
@@ -28,7 +30,7 @@ export function serverStream<Req, Res>(
           log.setBindings({ trace: tree.id });
           for await (const message of handle(request, { rpc, signal, log })) {
             signal.throwIfAborted();
-            await call.send(method.responseSerialize(message));
+            await call.send(encode(message));
           }
         },
       );

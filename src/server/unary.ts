@@ -5,11 +5,13 @@ import type { Edge } from './call-trace.ts';
 import { rootOf } from './call-trace.ts';
 import type { Rpc } from './decoding.ts';
 import { decoding, nameOf } from './decoding.ts';
+import { encoderFor } from './encode-list.ts';
 import { OK, toStatus } from './status.ts';
 
 /** Serves one unary RPC: signal, log, trace, and every error as a status. Whatever is thrown, we stay up. */
 export function unary<Req, Res>(method: Rpc<Req, Res>, handle: Handler<Req, Res>, edge: Edge): ServeCall {
   const rpc = nameOf(method);
+  const encode = encoderFor(rpc, method.responseSerialize);
   const serve = async (call: ServerCall, request: Req): Promise<void> => {
     const callLog = startCallLog(rpc, request, edge.log);
     try {
@@ -21,7 +23,7 @@ export function unary<Req, Res>(method: Rpc<Req, Res>, handle: Handler<Req, Res>
           return handle(request, { rpc, signal: call.signal, log });
         },
       );
-      const message = method.responseSerialize(response);
+      const message = encode(response);
       callLog.succeeded();
       call.end(OK, message);
     } catch (error) {

@@ -4,6 +4,7 @@ import type { ContainerState__Output as CriState } from '../../gen/runtime/v1/Co
 import type { ContainerStatus } from '../../gen/runtime/v1/ContainerStatus.ts';
 import type { Mount } from '../../gen/runtime/v1/Mount.ts';
 import type { ImageStore } from '../../image/image.ts';
+import { onceEach } from '../../lib/once-each.ts';
 import type { Container } from '../../store/containers.ts';
 import { containersOf } from '../../store/containers.ts';
 import { hasLabels } from '../matches.ts';
@@ -71,8 +72,8 @@ function mountsOf({ config, volumeRefs }: Container): Mount[] {
   });
 }
 
-/** As a list tells it. */
-export function toListed(container: Container): ListedContainer {
+/** As a list tells it: the same object until something changes, so that it is encoded once. */
+export const toListed = onceEach((container: Container): ListedContainer => {
   const { config } = container;
   return {
     id: container.id,
@@ -86,7 +87,7 @@ export function toListed(container: Container): ListedContainer {
     labels: config.labels,
     annotations: config.annotations,
   };
-}
+});
 
 /** Ids in the filter are those that were resolved to their full form before. */
 export function fits(container: Container, filter: Filter | null): boolean {

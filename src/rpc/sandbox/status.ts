@@ -1,6 +1,7 @@
 import type { PodSandbox } from '../../gen/runtime/v1/PodSandbox.ts';
 import type { PodSandboxFilter__Output as Filter } from '../../gen/runtime/v1/PodSandboxFilter.ts';
 import type { PodSandboxStatus } from '../../gen/runtime/v1/PodSandboxStatus.ts';
+import { onceEach } from '../../lib/once-each.ts';
 import type { Sandbox } from '../../store/sandboxes.ts';
 import { hasLabels } from '../matches.ts';
 
@@ -26,8 +27,8 @@ export function toStatus(sandbox: Sandbox): PodSandboxStatus {
   };
 }
 
-/** As a list tells it. */
-export function toListed(sandbox: Sandbox): PodSandbox {
+/** As a list tells it: the same object until something changes, so that it is encoded once. */
+export const toListed = onceEach((sandbox: Sandbox): PodSandbox => {
   const { id, config, createdAt, runtimeHandler } = sandbox;
   return {
     id,
@@ -38,7 +39,7 @@ export function toListed(sandbox: Sandbox): PodSandbox {
     annotations: config.annotations,
     runtimeHandler,
   };
-}
+});
 
 /** An id in the filter is one that was resolved to its full form before. */
 export function fits(sandbox: Sandbox, filter: Filter | null): boolean {
