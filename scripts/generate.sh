@@ -4,6 +4,10 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# The types are for the compiler: who installs without the tools of development runs without types.
+if [ "${npm_config_omit:-}" = dev ]; then
+  exit 0
+fi
 if [ ! -x node_modules/.bin/proto-loader-gen-types ]; then
   echo "generate: dependencies are not installed; run npm ci" >&2
   exit 1

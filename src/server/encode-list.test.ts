@@ -1,9 +1,19 @@
+import { resolve } from 'node:path';
+import { loadSync } from '@grpc/proto-loader';
 import { describe, expect, it, test } from 'vitest';
 import type { Container } from '../gen/runtime/v1/Container.ts';
 import { encoderFor } from './encode-list.ts';
 import { cri } from './proto.ts';
 
+const protos = loadSync(resolve(import.meta.dirname, '../../proto/cri.proto'), {}) as unknown as Record<
+  string,
+  unknown
+>;
 const service = cri['runtime.v1.RuntimeService'];
+
+function item(n: number): object {
+  return { id: `id-${n}`, metadata: { name: `n${n}`, attempt: n }, labels: { a: 'b' } };
+}
 
 describe.each([
   ['ListContainers', 'containers'],
@@ -12,11 +22,6 @@ describe.each([
   ['StreamPodSandboxes', 'podSandboxes'],
 ] as const)('%s', (rpc, field) => {
   const { responseSerialize } = service[rpc] as { responseSerialize: (response: object) => Buffer };
-  const item = (n: number): object => ({
-    id: `id-${n}`,
-    metadata: { name: `n${n}`, attempt: n },
-    labels: { a: 'b' },
-  });
 
   it.each([0, 1, 3])('with %s items is encoded as always', (count) => {
     const response = { [field]: Array.from({ length: count }, (_, n) => item(n)) };
@@ -24,9 +29,8 @@ describe.each([
   });
 
   test('has that one field and no other, or the bytes would not be all', () => {
-    const described = (service[rpc] as unknown as { responseType: { type: { field: { name: string }[] } } })
-      .responseType;
-    expect(described.type.field).toMatchObject([{ name: field, label: 'LABEL_REPEATED' }]);
+    const described = protos[`runtime.v1.${rpc}Response`] as { type: { field: object[] } };
+    expect(described.type.field).toMatchObject([{ name: field, number: 1, label: 'LABEL_REPEATED' }]);
   });
 });
 
@@ -43,6 +47,6 @@ test('an item is encoded once', () => {
 });
 
 test('what is no list is left as it is', () => {
-  const serialize = (): Buffer => Buffer.of(1);
-  expect(encoderFor('Version', serialize)).toBe(serialize);
+  const { responseSerialize } = service.Version;
+  expect(encoderFor('Version', responseSerialize)).toBe(responseSerialize);
 });

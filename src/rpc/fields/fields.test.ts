@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { MethodDefinition, ServiceDefinition } from '@grpc/proto-loader';
+import { loadSync } from '@grpc/proto-loader';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { defaultConfig } from '../../config/schema.ts';
 import { Fault } from '../../lib/fault.ts';
@@ -18,7 +19,8 @@ import { leavesOf, otherValues, valueAt, withMessageOf, withValue } from './walk
 type Part = 'container' | 'pod';
 type Configs = Record<Part, object>;
 
-const protos = loadProtos(['cri.proto']);
+const protos = loadSync(resolve(import.meta.dirname, '../../../proto/cri.proto'), { keepCase: false });
+const service = loadProtos(['cri.proto'])['runtime.v1.RuntimeService'] as unknown as ServiceDefinition;
 const leaves: [name: string, part: Part, leaf: Leaf][] = [
   ...leavesOf(protos, 'ContainerConfig').map((leaf): [string, Part, Leaf] => [
     `container ${leaf.path}`,
@@ -203,7 +205,6 @@ async function outcomeOf(configs: Configs): Promise<Outcome> {
 }
 
 function offWire(method: string, config: object): never {
-  const service = protos['runtime.v1.RuntimeService'] as ServiceDefinition;
   const { requestSerialize, requestDeserialize } = service[method] as MethodDefinition<object, object>;
   return (requestDeserialize(requestSerialize({ config })) as { config: never }).config;
 }
