@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import { request } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { during, Fault, messageOf } from '../lib/fault.ts';
+import { requestHttp } from '../lib/node-http.ts';
 
 /** How long the daemon may take to answer, in milliseconds. */
 const ANSWER_MS = 10_000;
@@ -14,7 +14,7 @@ const ANSWER_MS = 10_000;
 export async function askDaemon(socketPath: string, path: string): Promise<unknown> {
   let response: IncomingMessage;
   try {
-    const asked = request({ socketPath, path, signal: AbortSignal.timeout(ANSWER_MS) }).end();
+    const asked = requestHttp({ socketPath, path, signal: AbortSignal.timeout(ANSWER_MS) }).end();
     [response] = (await once(asked, 'response')) as [IncomingMessage];
   } catch (error) {
     throw during(`ask the daemon at ${socketPath}`, error, 'unavailable');

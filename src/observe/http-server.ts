@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { createServer } from 'node:http';
 import type { Logger } from 'pino';
 import type { FileIdentity } from '../host/socket-file.ts';
 import { publishSocket, refuseIfTaken, removeFile, removeIfSame } from '../host/socket-file.ts';
 import type { FaultCode } from '../lib/fault.ts';
 import { codeOf, during, Fault, messageOf } from '../lib/fault.ts';
+import { createServer } from '../lib/node-http.ts';
 
 export interface Answer {
   readonly type: string;

@@ -1,7 +1,10 @@
+import { Agent as HttpsAgent } from 'node:https';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { Agent, request } from 'undici';
 import { Fault } from '../lib/fault.ts';
+import { sendHttp } from '../lib/http-request.ts';
+import { HttpAgent } from '../lib/node-http.ts';
 import type { TraceSink, Tree } from '../lib/trace.ts';
 import { encodeTrees } from './otlp.ts';
 import { TraceIds } from './trace-ids.ts';
@@ -38,7 +41,7 @@ const RETRYABLE = new Set([429, 502, 503, 504]);
 export class TraceExporter implements TraceSink, AsyncDisposable {
   readonly #options: ExporterOptions;
   readonly #ids: TraceIds;
-  readonly #agent = new Agent({ connections: 1 });
+  readonly #agent: HttpAgent | HttpsAgent;
   readonly #stop = new AbortController();
   readonly #loop: Promise<void>;
   #queue: Tree[] = [];
@@ -53,6 +56,8 @@ export class TraceExporter implements TraceSink, AsyncDisposable {
 
   constructor(options: ExporterOptions) {
     this.#options = options;
+    const Agent = new URL(options.endpoint).protocol === 'https:' ? HttpsAgent : HttpAgent;
+    this.#agent = new Agent({ keepAlive: true, maxSockets: 1 });
     this.#ids = new TraceIds(options.perMillion);
     this.#loop = this.#run();
   }
@@ -80,7 +85,7 @@ export class TraceExporter implements TraceSink, AsyncDisposable {
     await this.#loop;
     clearTimeout(late);
     this.#forget(this.#queue);
-    await this.#agent.destroy();
+    this.#agent.destroy();
   }
 
   async #run(): Promise<void> {
@@ -126,11 +131,18 @@ export class TraceExporter implements TraceSink, AsyncDisposable {
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(REQUEST_MS)]);
     const headers = { 'content-type': 'application/json' };
     const { endpoint } = this.#options;
-    const reply = await request(endpoint, { method: 'POST', headers, body, signal, dispatcher: this.#agent });
-    const text = await reply.body.text();
-    const { statusCode } = reply;
-    if (statusCode >= 200 && statusCode < 300) return rejectedSpans(text);
-    const message = `the collector answered ${statusCode}: ${text.slice(0, 200)}`;
+    const reply = await sendHttp({
+      method: 'POST',
+      url: endpoint,
+      headers,
+      body,
+      signal,
+      agent: this.#agent,
+    });
+    const answer = await text(reply);
+    const { statusCode = 0 } = reply;
+    if (statusCode >= 200 && statusCode < 300) return rejectedSpans(answer);
+    const message = `the collector answered ${statusCode}: ${answer.slice(0, 200)}`;
     throw RETRYABLE.has(statusCode) ? new Fault('unavailable', message) : new Refused(message);
   }
 
@@ -163,9 +175,9 @@ function sizeOf(trees: readonly Tree[]): number {
 }
 
 /** A success may still tell of spans that were not taken. Collectors may answer anything with it. */
-function rejectedSpans(text: string): number {
+function rejectedSpans(answer: string): number {
   try {
-    const { partialSuccess } = JSON.parse(text) as { partialSuccess?: { rejectedSpans?: string | number } };
+    const { partialSuccess } = JSON.parse(answer) as { partialSuccess?: { rejectedSpans?: string | number } };
     return Number(partialSuccess?.rejectedSpans ?? 0) || 0;
   } catch {
     return 0; // it said that all is well, in whatever words

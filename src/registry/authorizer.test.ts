@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import type { Credentials } from '../image/credentials.ts';
 import { createAuthorizer } from './authorizer.ts';
@@ -14,11 +15,7 @@ function setUp(credentials: Credentials, answers: [number, string][], tokens = n
     send: (request: HttpRequest) => {
       asked.push(request);
       const [status, text] = answers[asked.length - 1] ?? [500, ''];
-      const body = {
-        dump: () => Promise.resolve(),
-        [Symbol.asyncIterator]: () => [Buffer.from(text)].values(),
-      };
-      return Promise.resolve({ status, headers: {}, body });
+      return Promise.resolve({ status, headers: {}, body: Readable.from([Buffer.from(text)]) });
     },
   } as unknown as HttpClient;
   const tls = { ca: [], client: [], skipVerify: false };

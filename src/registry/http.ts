@@ -1,28 +1,24 @@
 import { createHash } from 'node:crypto';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
 import { join } from 'node:path';
 import { getCACertificates } from 'node:tls';
-import type { Dispatcher } from 'undici';
-import { Agent, ProxyAgent, request as undiciRequest } from 'undici';
 import { listDir, readBytes } from '../host/files.ts';
 import type { Endpoint } from '../image/hosts-toml.ts';
 import type { Environment } from '../image/proxy.ts';
 import { proxyFor } from '../image/proxy.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
+import type { OneRequest } from '../lib/http-request.ts';
+import { sendHttp } from '../lib/http-request.ts';
+import { HttpAgent } from '../lib/node-http.ts';
 
-export interface HttpRequest {
-  method: 'GET' | 'HEAD' | 'POST';
-  url: string;
-  headers: Record<string, string | string[]>;
-  body?: string;
-  signal: AbortSignal;
-}
+export type HttpRequest = Omit<OneRequest, 'agent'>;
 
 /** Somebody has to read, `discard` or destroy the body, or its connection is not used again. */
 export interface HttpReply {
   status: number;
   headers: IncomingHttpHeaders;
-  body: Dispatcher.ResponseData['body'];
+  body: IncomingMessage;
 }
 
 /** How to speak TLS with a host. */
@@ -35,23 +31,23 @@ export interface HttpClient extends AsyncDisposable {
 }
 
 const MAX_REDIRECTS = 10;
-const CONNECT_MS = 15_000;
 const DISCARD_BYTES = 64 * 1024;
-const HEADERS_MS = 60_000;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /** Takes the proxies from `env`. */
 export function createHttpClient(env: Environment = process.env): HttpClient {
-  const agents = new Map<string, Dispatcher>();
+  const agents = new Map<string, Agent>();
 
-  const agentFor = async (url: string, tls: TlsOptions): Promise<Dispatcher> => {
+  const agentFor = async (url: string, tls: TlsOptions): Promise<Agent> => {
     const proxy = proxyFor(url, env);
     // Read each time and kept by content, so that a renewed certificate is used without a restart.
     const material = await readMaterial(tls);
+    const { protocol } = new URL(url);
     const key = createHash('sha256')
-      .update(JSON.stringify([material, proxy]))
+      .update(JSON.stringify([protocol, material, proxy]))
       .digest('hex');
-    const agent = agents.get(key) ?? newAgent(material, proxy);
+    const agent =
+      agents.get(key) ?? (protocol === 'https:' ? newHttpsAgent(material, proxy) : newHttpAgent(proxy));
     agents.set(key, agent);
     return agent;
   };
@@ -63,7 +59,8 @@ export function createHttpClient(env: Environment = process.env): HttpClient {
         // Our certificate is for the registry, not for where it sends us.
         const foreign = new URL(current.url).origin !== new URL(request.url).origin;
         const agent = await agentFor(current.url, foreign ? { ...tls, client: [] } : tls);
-        const reply = await sendOnce(agent, current);
+        const body = await sendHttp({ ...current, agent });
+        const reply = { status: body.statusCode ?? 0, headers: body.headers, body };
         const location = reply.headers.location;
         if (!REDIRECTS.has(reply.status) || location === undefined) return reply;
         await discard(reply);
@@ -72,7 +69,7 @@ export function createHttpClient(env: Environment = process.env): HttpClient {
       throw new Fault('unavailable', `over ${MAX_REDIRECTS} redirects`);
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all([...agents.values()].map((agent) => agent.destroy()));
+      for (const agent of agents.values()) agent.destroy();
     },
   };
 }
@@ -105,12 +102,19 @@ export function networkReason(error: unknown): string {
 /** Whether the connection was there, and ended before the answer did. */
 export function isCutConnection(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : '';
-  return code === 'ECONNRESET' || code === 'EPIPE' || code === 'UND_ERR_SOCKET';
+  return code === 'ECONNRESET' || code === 'EPIPE';
 }
 
 /** Reads the rest of a small body, which keeps the connection; a large one is cut off with it. */
 export async function discard({ body }: HttpReply): Promise<void> {
-  await body.dump({ limit: DISCARD_BYTES });
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  let size = 0;
+  body.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size > DISCARD_BYTES) body.destroy();
+  });
+  body.once('close', resolve);
+  await over;
 }
 
 /** All of a reply's body. Throws `resource_exhausted` if it has more than `limit` bytes. */
@@ -124,19 +128,6 @@ export async function readBody(reply: HttpReply, limit: number): Promise<Buffer>
     chunks.push(data);
   }
   return Buffer.concat(chunks);
-}
-
-async function sendOnce(agent: Dispatcher, request: HttpRequest): Promise<HttpReply> {
-  const { statusCode, headers, body } = await undiciRequest(request.url, {
-    dispatcher: agent,
-    method: request.method,
-    headers: request.headers,
-    body: request.body ?? null,
-    signal: request.signal,
-  });
-  // A body that nobody listens to yet must not end the process when its connection breaks.
-  body.on('error', () => {});
-  return { status: statusCode, headers, body };
 }
 
 interface Material {
@@ -173,21 +164,18 @@ async function readPem(path: string): Promise<string> {
   return bytes.toString();
 }
 
-function newAgent({ ca, cert, key, skipVerify }: Material, proxy: string | null): Dispatcher {
-  const tls = {
+type Agent = HttpAgent | HttpsAgent;
+
+function newHttpAgent(proxy: string | null): HttpAgent {
+  return new HttpAgent({ keepAlive: true, ...(proxy === null ? {} : { proxyEnv: { HTTP_PROXY: proxy } }) });
+}
+
+function newHttpsAgent({ ca, cert, key, skipVerify }: Material, proxy: string | null): HttpsAgent {
+  return new HttpsAgent({
+    keepAlive: true,
     rejectUnauthorized: !skipVerify,
     ...(ca.length === 0 ? {} : { ca: [...getCACertificates('default'), ...ca] }),
     ...(cert.length === 0 ? {} : { cert, key }),
-  };
-  const options = {
-    // One slow layer must not hold up the others on a shared connection.
-    allowH2: false,
-    connectTimeout: CONNECT_MS,
-    headersTimeout: HEADERS_MS,
-    // Downloads have a stall guard of their own, which also sees a slow containerd.
-    bodyTimeout: 0,
-  };
-  return proxy === null
-    ? new Agent({ ...options, connect: tls })
-    : new ProxyAgent({ ...options, uri: proxy, requestTls: tls });
+    ...(proxy === null ? {} : { proxyEnv: { HTTPS_PROXY: proxy } }),
+  });
 }

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import type { Server, ServerOptions } from 'node:http';
-import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { isIPv6 } from 'node:net';
 import type { Config } from '../config/schema.ts';
 import { readText } from '../host/files.ts';
 import { during, Fault } from '../lib/fault.ts';
+import { createServer } from '../lib/node-http.ts';
 import { generateCertificate } from './certificate.ts';
 
 /** A client sends a line and a few headers: it has no reason to take longer, or to send more. */

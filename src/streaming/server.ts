@@ -1,11 +1,11 @@
 import type { IncomingMessage, Server } from 'node:http';
-import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Config } from '../config/schema.ts';
 import { Fault } from '../lib/fault.ts';
+import { STATUS_CODES } from '../lib/node-http.ts';
 import type { AttachWish, ExecWish, PortForwardWish, Sessions } from '../lib/streams.ts';
 import { quiet } from './half-streams.ts';
 import type { Listener } from './listener.ts';
