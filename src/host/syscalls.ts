@@ -4,8 +4,8 @@ import koffi from 'koffi';
 
 import { errnoName } from './errno.ts';
 
-// The one module that calls C. Every call is synchronous and acts on the calling thread, which is
-// what namespaces need. The numbers are those of Linux on every architecture that Node runs on.
+// The one module that calls C. Every call but the start of a program is synchronous and acts on the calling
+// thread, which is what namespaces need. The numbers are those of Linux on every architecture that Node runs on.
 
 /** CLONE_* flags of unshare(2) and setns(2). */
 export const CLONE_NEWUTS = 0x0400_0000;
@@ -40,7 +40,9 @@ const O_CLOEXEC = 0x8_0000;
 /** Absolute paths, symlinks and ".." stay below the directory, as after a chroot. */
 const RESOLVE_IN_ROOT = 0x10;
 
+const F_SETFL = 4;
 const F_SETPIPE_SZ = 1031;
+const O_NONBLOCK = 0x800;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SOCK_DGRAM_CLOEXEC = 0x8_0002;
@@ -59,6 +61,11 @@ const SYS_MOUNT_SETATTR = 442;
 /** O_CLOEXEC. */
 const CLOSE_ON_EXEC = 0x8_0000;
 const WNOHANG = 1;
+const MFD_CLOEXEC = 0x1;
+/** Since Linux 6.3, where an operator may allow no other memory files. */
+const MFD_NOEXEC_SEAL = 0x8;
+/** koffi takes up to 256 asynchronous calls at a time, and throws at the next. */
+const MAX_SPAWNING = 200;
 /** POSIX_SPAWN_SETSIGDEF, POSIX_SPAWN_SETSIGMASK and POSIX_SPAWN_SETSID. */
 const SPAWN_FLAGS = 0x4 | 0x8 | 0x80;
 /** More than any C library's posix_spawnattr_t and posix_spawn_file_actions_t take; a sigset_t has 128. */
@@ -69,6 +76,8 @@ const ALL_SIGNALS = Buffer.alloc(SIGSET_SIZE, 0xff);
 const NO_SIGNALS = Buffer.alloc(SIGSET_SIZE);
 
 type Call = (...args: unknown[]) => number;
+/** Runs in libuv's thread pool. What its pointers point to must be kept until it has called back. */
+type AsyncCall = Call & { async(...args: unknown[]): void };
 
 const libc = koffi.load(null); // the C library that Node itself runs on
 const c = {
@@ -92,6 +101,7 @@ const c = {
   ) as Call,
   syscall: libc.func('long syscall(long number, ...)') as Call,
   pipe2: libc.func('int pipe2(_Out_ int *fds, int flags)') as Call,
+  memfd_create: libc.func('int memfd_create(const char *name, unsigned int flags)') as Call,
   waitpid: libc.func('int waitpid(int pid, _Out_ int *status, int options)') as Call,
   clock_gettime: libc.func('int clock_gettime(int clock, _Out_ void *time)') as Call,
 };
@@ -99,13 +109,12 @@ const c = {
 const spawning = {
   spawnp: libc.func(
     'int posix_spawnp(_Out_ int *pid, const char *file, void *actions, void *attr, const char **argv, const char **envp)',
-  ) as Call,
+  ) as AsyncCall,
   initActions: libc.func('int posix_spawn_file_actions_init(void *actions)') as Call,
   destroyActions: libc.func('int posix_spawn_file_actions_destroy(void *actions)') as Call,
   addDup2: libc.func('int posix_spawn_file_actions_adddup2(void *actions, int fd, int as)') as Call,
   addChdir: libc.func('int posix_spawn_file_actions_addchdir_np(void *actions, const char *path)') as Call,
   initAttr: libc.func('int posix_spawnattr_init(void *attr)') as Call,
-  destroyAttr: libc.func('int posix_spawnattr_destroy(void *attr)') as Call,
   setFlags: libc.func('int posix_spawnattr_setflags(void *attr, short flags)') as Call,
   setSigDefault: libc.func('int posix_spawnattr_setsigdefault(void *attr, void *set)') as Call,
   setSigMask: libc.func('int posix_spawnattr_setsigmask(void *attr, void *set)') as Call,
@@ -233,36 +242,82 @@ export function pipe(): [number, number] {
   return fds;
 }
 
+/** From here on reads of a pipe's end fail with EAGAIN rather than wait. Its other end is as it was. */
+export function setNonBlocking(fd: number): void {
+  check('fcntl', 'O_NONBLOCK', fd, F_SETFL, 'int', O_NONBLOCK);
+}
+
+/** Whether this kernel knows MFD_NOEXEC_SEAL; null until it was asked. */
+let hasNoExecSeal: boolean | null = null;
+
+/** An empty file in memory that has no name, and that lives on in no program that we start. */
+export function memoryFile(): number {
+  if (hasNoExecSeal !== false) {
+    const fd = c.memfd_create('', MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+    hasNoExecSeal = fd !== -1 || errnoName(koffi.errno()) !== 'EINVAL';
+    if (fd !== -1) return fd;
+  }
+  return check('memfd_create', '', '', MFD_CLOEXEC);
+}
+
+/** What every program is started with. Made once, and only read after. */
+let spawnAttributes: Buffer | null = null;
+/** Programs that a thread of the pool is starting. */
+let spawningNow = 0;
+
 /**
  * Starts a program in a session of its own, in the directory "/", with `fds` as its standard streams and no
  * others. Without a "/" in its name it is looked for in our PATH. The parent is not copied, as it is by fork(2),
- * so that the cost does not grow with our memory. Whoever calls reaps it.
+ * so that the cost does not grow with our memory; it waits until the program has begun, which is why a thread of
+ * the pool does. Whoever calls keeps `fds` open until then, and reaps it.
  * @returns its process id
  */
-export function spawnProcess(
+export async function spawnProcess(
   file: string,
-  { args, env, fds }: { args: string[]; env: string[]; fds: [number, number, number] },
-): number {
-  const actions = Buffer.alloc(SPAWN_STRUCT_SIZE);
-  const attr = Buffer.alloc(SPAWN_STRUCT_SIZE);
-  const pid = [0];
+  { args, env, fds }: { args: string[]; env: string[]; fds: readonly [number, number, number] },
+): Promise<number> {
   const must = (errno: number): void => {
     if (errno !== 0) throw failure('posix_spawnp', file, errno);
   };
+  spawnAttributes ??= makeSpawnAttributes(must);
+  const actions = Buffer.alloc(SPAWN_STRUCT_SIZE);
   must(spawning.initActions(actions));
-  must(spawning.initAttr(attr));
   try {
     for (const [as, fd] of fds.entries()) must(spawning.addDup2(actions, fd, as));
     must(spawning.addChdir(actions, '/'));
-    must(spawning.setFlags(attr, SPAWN_FLAGS));
-    must(spawning.setSigDefault(attr, ALL_SIGNALS));
-    must(spawning.setSigMask(attr, NO_SIGNALS));
-    must(spawning.spawnp(pid, file, actions, attr, [file, ...args, null], [...env, null]));
+    const pid = [0];
+    must(await spawnp(pid, file, actions, spawnAttributes, [file, ...args, null], [...env, null]));
+    return pid[0] ?? 0;
   } finally {
-    spawning.destroyAttr(attr);
     spawning.destroyActions(actions);
   }
-  return pid[0] ?? 0;
+}
+
+function makeSpawnAttributes(must: (errno: number) => void): Buffer {
+  const attr = Buffer.alloc(SPAWN_STRUCT_SIZE);
+  must(spawning.initAttr(attr));
+  must(spawning.setFlags(attr, SPAWN_FLAGS));
+  must(spawning.setSigDefault(attr, ALL_SIGNALS));
+  must(spawning.setSigMask(attr, NO_SIGNALS));
+  return attr;
+}
+
+/** posix_spawnp(3) in the thread pool; here, should hundreds be on their way there. Resolves to its errno. */
+function spawnp(...args: unknown[]): number | Promise<number> {
+  if (spawningNow >= MAX_SPAWNING) return spawning.spawnp(...args);
+  spawningNow++;
+  return new Promise((resolve, reject) => {
+    const done = (error: Error | null, errno: number): void => {
+      spawningNow--;
+      if (error) reject(error);
+      else resolve(errno);
+    };
+    try {
+      spawning.spawnp.async(...args, done);
+    } catch (error) {
+      done(error as Error, 0); // it was not begun
+    }
+  });
 }
 
 /** The wait status of a child of ours that ended, and that is then no more; null while it runs. */
