@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { access, lchown, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { access, lchown, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { Fault } from '../lib/fault.ts';
 import { hostFault, isErrno } from './errno.ts';
-import { mountsBelow } from './mounts.ts';
+
+export { removeTree } from './remove-tree.ts';
 
 /**
  * Replaces a file whole: a reader sees the old text or the new, also after a crash of this process.
@@ -52,31 +53,6 @@ export async function readBytes(path: string): Promise<Buffer | null> {
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return null;
     throw hostFault(`read ${path}`, error);
-  }
-}
-
-/**
- * Removes a file or a directory with all that is in it; done when there is none. Refuses with
- * `failed_precondition` while something is mounted at or below it: that belongs to somebody else.
- */
-export async function removeTree(path: string): Promise<void> {
-  const [mounted] = await mountsBelow(path);
-  if (mounted) {
-    throw new Fault('failed_precondition', `remove ${path}: ${mounted.mountPoint} is still mounted`);
-  }
-  try {
-    await rm(path, { recursive: true, force: true });
-  } catch (error) {
-    throw hostFault(`remove ${path}`, error);
-  }
-}
-
-/** Removes a directory that has nothing in it. Already gone is done. */
-export async function removeEmptyDir(path: string): Promise<void> {
-  try {
-    await rmdir(path);
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw hostFault(`remove ${path}`, error);
   }
 }
 

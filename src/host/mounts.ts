@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs';
 import { readFile, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
@@ -48,6 +49,8 @@ export async function unmount(path: string): Promise<void> {
 
 /** As `unmount`, for all mounts at `dir` and below it, the last one first. */
 export async function unmountTree(dir: string): Promise<void> {
+  // Most containers have no such directory, and then nothing can be mounted there.
+  if (lstatSync(dir, { throwIfNoEntry: false }) === undefined) return;
   for (const { mountPoint } of (await mountsBelow(dir)).toReversed()) await unmount(mountPoint);
 }
 

@@ -53,10 +53,6 @@ export async function withUserNamespace<T>(
 /** It was told something already, to say back. `ours` closes our ends of its streams. */
 async function startHelper(kinds: readonly OwnedKind[], ours: DisposableStack): Promise<Helper> {
   using theirs = new DisposableStack();
-  const openPipe = (reader: DisposableStack, writer: DisposableStack): [number, number] => {
-    const [read, write] = pipe();
-    return [reader.adopt(read, close), writer.adopt(write, close)];
-  };
   const args = ['--user', ...kinds.map((kind) => `--${kind}`), '--', 'cat'];
   const env = { PATH: process.env['PATH'] ?? '' };
   try {
@@ -77,6 +73,12 @@ async function startHelper(kinds: readonly OwnedKind[], ours: DisposableStack): 
       cause: error,
     });
   }
+}
+
+/** Opens a pipe whose end to read the first stack closes, and the end to write the second. */
+function openPipe(reader: DisposableStack, writer: DisposableStack): [number, number] {
+  const [read, write] = pipe();
+  return [reader.adopt(read, close), writer.adopt(write, close)];
 }
 
 /** Resolves when it says back what it was told: by then it is in its namespaces. */
