@@ -14,25 +14,11 @@ export { removeTree } from './remove-tree.ts';
  * `mode` is that of the new file, 0644 unless told.
  */
 export async function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
-  await replaceFile(path, data, { mode, sync: false });
-}
-
-/** As `writeFileAtomic`, for what must be found after a power cut: it is on disk when this resolves. */
-export async function writeFileDurably(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
-  await replaceFile(path, data, { mode, sync: true });
-}
-
-async function replaceFile(
-  path: string,
-  data: string | Uint8Array,
-  { mode, sync }: { mode: number; sync: boolean },
-): Promise<void> {
   const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   try {
     await using file = await open(temporary, 'wx', mode);
     await file.chmod(mode); // whatever the umask took away
     await file.writeFile(data);
-    if (sync) await file.datasync();
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
