@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { constants, createReadStream } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  fchmodSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { access, lchown, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -26,10 +34,38 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array, m
   }
 }
 
+/**
+ * Writes a small file at once, for a directory that nobody looks into before it is full: some 30 µs, where
+ * `writeFileAtomic` makes five trips through the thread pool. `mode` is that of a new file, 0644 unless told.
+ */
+export function writeSmallFile(path: string, data: string, mode = 0o644): void {
+  try {
+    const fd = openSync(path, 'w', mode);
+    try {
+      fchmodSync(fd, mode); // whatever the umask took away
+      writeFileSync(fd, data);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw hostFault(`write ${path}`, error);
+  }
+}
+
 /** The text of a file, or null where there is none. */
 export async function readText(path: string): Promise<string | null> {
   const bytes = await readBytes(path);
   return bytes === null ? null : bytes.toString('utf8');
+}
+
+/** As `readText`, at once: for small files that are read so often that the kernel has them in memory. */
+export function readSmallFile(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return null;
+    throw hostFault(`read ${path}`, error);
+  }
 }
 
 /** The bytes of a file, or null where there is none. */
