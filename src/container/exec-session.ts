@@ -78,8 +78,8 @@ async function run(
   const dir = needs.paths.execState(containerId, execId);
   const io = taskIo(dir, { stdin: streams.stdin !== null, tty });
 
-  cleanup.onFailure('FIFOs', () => removeFifos(dir, io));
-  await makeFifos(dir, io);
+  cleanup.onFailure('FIFOs', async () => removeFifos(dir, io));
+  makeFifos(dir, io);
   const stdout = outputs.use(copyOutput(io.stdout, streams.stdout));
   const stderr = outputs.use(copyOutput(io.stderr, streams.stderr));
 

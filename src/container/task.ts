@@ -3,8 +3,8 @@ import type { Containerd } from '../containerd/client.ts';
 import { endTask } from '../containerd/end-task.ts';
 import type { TypedAny } from '../containerd/typed-any.ts';
 import { oomKills } from '../host/cgroup.ts';
-import { makeFifo, removeFifo } from '../host/fifo.ts';
-import { ensureDir, removeEmptyDir, removeTree } from '../host/files.ts';
+import { makeFifoDir, removeFifoDir } from '../host/fifo.ts';
+import { removeTree } from '../host/files.ts';
 import type { LogPump } from '../io/log-pump.ts';
 import { allSettled } from '../lib/all-settled.ts';
 import { during, isCode } from '../lib/fault.ts';
@@ -50,15 +50,17 @@ export function taskIo(dir: string, { stdin, tty }: { stdin: boolean; tty: boole
 }
 
 /** Makes the directory and the FIFOs in it. */
-export async function makeFifos(dir: string, io: TaskIo): Promise<void> {
-  await ensureDir(dir);
-  for (const path of [io.stdin, io.stdout, io.stderr]) if (path !== '') makeFifo(path);
+export function makeFifos(dir: string, io: TaskIo): void {
+  makeFifoDir(dir, fifosOf(io));
 }
 
 /** Takes away what `makeFifos` made, and nothing else. Already gone is done. */
-export async function removeFifos(dir: string, io: TaskIo): Promise<void> {
-  for (const path of [io.stdin, io.stdout, io.stderr]) if (path !== '') removeFifo(path);
-  await removeEmptyDir(dir);
+export function removeFifos(dir: string, io: TaskIo): void {
+  removeFifoDir(dir, fifosOf(io));
+}
+
+function fifosOf({ stdin, stdout, stderr }: TaskIo): string[] {
+  return [stdin, stdout, stderr].filter((path) => path !== '');
 }
 
 /** Opens our ends of a container's FIFOs: the log's, and the one that keeps its stdin from ending. */
@@ -95,7 +97,7 @@ export async function startTask(
 
   stage('open log and FIFOs');
   work.onFailure('io', () => closeIo(needs, id));
-  await makeFifos(needs.paths.containerState(id), taskIo(needs.paths.containerState(id), config));
+  makeFifos(needs.paths.containerState(id), taskIo(needs.paths.containerState(id), config));
   const [snapshot, io] = await allSettled([
     containerd.snapshots.mounts(snapshotter, id, { signal }),
     openIo(needs, container, options.maxLineBytes),

@@ -1,10 +1,11 @@
-import { statfsSync } from 'node:fs';
+import { lstatSync, statfsSync } from 'node:fs';
 import { readdir, rmdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Fault } from '../lib/fault.ts';
+import type { MountInfo } from '../lib/host-facts.ts';
+import { readOnce } from './cgroup/small-files.ts';
 import { hostFault, isErrno } from './errno.ts';
-import { readText } from './files.ts';
 import { readMountInfo } from './mounts.ts';
 
 const CGROUP2_SUPER_MAGIC = 0x6367_7270;
@@ -48,7 +49,11 @@ export async function removeCgroup(cgroupsPath: string): Promise<void> {
   if (directory === '/' || directory.split('/').includes('..')) {
     throw new Fault('invalid_argument', `remove cgroup ${cgroupsPath}: not a cgroup of ours`);
   }
-  for (const { mountPoint } of await hierarchies()) await removeBranch(`${mountPoint}${directory}`);
+  for (const { mountPoint } of await hierarchies()) {
+    const path = `${mountPoint}${directory}`;
+    // The runtime has taken it away in most cases, and there are up to a dozen places to look at.
+    if (lstatSync(path, { throwIfNoEntry: false })) await removeBranch(path);
+  }
 }
 
 /** How often the kernel killed a process of this cgroup for want of memory; null when it is gone. */
@@ -59,13 +64,25 @@ export async function oomKills(cgroupsPath: string): Promise<number | null> {
   );
   if (!memory) return null;
   const file = v1 ? 'memory.oom_control' : 'memory.events';
-  const text = await readText(`${memory.mountPoint}${cgroupDirectory(cgroupsPath)}/${file}`);
+  const text = readOnce(`${memory.mountPoint}${cgroupDirectory(cgroupsPath)}/${file}`);
   const count = /^oom_kill (\d+)$/m.exec(text ?? '')?.[1];
   return count === undefined ? null : Number(count);
 }
 
-async function hierarchies() {
-  return (await readMountInfo()).filter(({ fsType }) => fsType === 'cgroup' || fsType === 'cgroup2');
+let known: Promise<MountInfo[]> | null = null;
+
+/**
+ * Where cgroups are mounted. Read once: that stays as it is from the machine's start to its end, and the table of
+ * mounts grows with the number of pods.
+ */
+function hierarchies(): Promise<MountInfo[]> {
+  known ??= readMountInfo().then((mounts) =>
+    mounts.filter(({ fsType }) => fsType === 'cgroup' || fsType === 'cgroup2'),
+  );
+  known.catch(() => {
+    known = null; // the next one tries again
+  });
+  return known;
 }
 
 /** Deepest first. Only directories are removed: the files of a cgroup go with it. */

@@ -1,5 +1,7 @@
-import { readdirSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
 import { Child, endingFrom } from './child.ts';
 
 test.each([
@@ -12,36 +14,61 @@ test.each([
   expect(endingFrom(status)).toEqual(ending);
 });
 
-test('many at once are all reaped, and leave no descriptor', async () => {
-  const before = readdirSync('/proc/self/fd').length;
-  const children = Array.from({ length: 40 }, (_, code) => new Child('/bin/sh', ['-c', `exit ${code}`], {}));
+const none = openSync('/dev/null', 'r+');
+afterAll(() => closeSync(none));
+const start = (script: string, stdout = none) =>
+  Child.start('/bin/sh', {
+    args: ['-c', script],
+    env: { PATH: '/bin:/usr/bin' },
+    stdio: [none, stdout, none],
+  });
+
+test('more at once than the pool of threads takes are all reaped', async () => {
+  const children = await Promise.all(Array.from({ length: 300 }, (_, code) => start(`exit ${code % 100}`)));
 
   const endings = await Promise.all(children.map(({ ended }) => ended));
 
-  expect(endings.map(({ code }) => code)).toEqual(children.map((_, code) => code));
-  for (const { stdin, stdout, stderr } of children) for (const end of [stdin, stdout, stderr]) end.destroy();
-  await expect.poll(() => readdirSync('/proc/self/fd').length).toBe(before);
+  expect(endings.map(({ code }) => code)).toEqual(children.map((_, code) => code % 100));
+  for (const { pid } of children) expect(existsSync(`/proc/${pid}`)).toBe(false);
 });
 
-test('one that cannot be started leaves no descriptor', () => {
-  const before = readdirSync('/proc/self/fd').length;
+test('while one is started the event loop goes on', async () => {
+  const order: string[] = [];
+  const starting = start('exit 0').then((child) => {
+    order.push('started');
+    return child.ended;
+  });
+  order.push('called');
+  await starting;
+  expect(order).toEqual(['called', 'started']);
+});
 
-  expect(() => new Child('/no/such', [], {})).toThrow(expect.objectContaining({ code: 'ENOENT' }));
-
-  expect(readdirSync('/proc/self/fd').length).toBe(before);
+test('one that cannot be started leaves nothing', async () => {
+  const starting = Child.start('/no/such', { args: [], env: {}, stdio: [none, none, none] });
+  await expect(starting).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
 test('it gets its own session, the root directory, and no signal that we ignore', async () => {
-  const child = new Child('/bin/sh', ['-c', 'cat /proc/self/stat /proc/self/status; pwd'], {
-    PATH: '/bin:/usr/bin',
-  });
-  child.stdin.end();
-  const said = (await child.stdout.toArray()).join('');
+  const dir = mkdtempSync(join(tmpdir(), 'cristal-child-'));
+  const file = openSync(join(dir, 'out'), 'w');
+  const child = await start('cat /proc/self/stat /proc/self/status; pwd', file);
   await child.ended;
+  closeSync(file);
+  const said = readFileSync(join(dir, 'out'), 'utf8');
+  rmSync(dir, { recursive: true });
 
   const [, , , session] = /^\d+ \(.*?\) (\S) (\d+) (\d+) (\d+)/.exec(said)?.slice(1) ?? [];
   expect(session).toBe(String(child.pid));
   expect(said).toMatch(/^SigIgn:\t0+$/m);
   expect(said).toMatch(/^SigBlk:\t0+$/m);
   expect(said.trimEnd().split('\n').at(-1)).toBe('/');
+});
+
+test('killed, its whole group ends', async () => {
+  const child = await start('sleep 60 & sleep 60');
+  expect(child.ending).toBeNull();
+  child.kill();
+  expect(await child.ended).toEqual({ code: null, signal: 'SIGKILL' });
+  expect(child.ending).toEqual({ code: null, signal: 'SIGKILL' });
+  expect(() => child.kill()).not.toThrow();
 });

@@ -10,9 +10,11 @@ import {
   listDir,
   openAppend,
   readBytes,
+  readSmallFile,
   readText,
   saveStream,
   writeFileAtomic,
+  writeSmallFile,
 } from './files.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'cristal-files-'));
@@ -28,6 +30,18 @@ test('an atomic write replaces text and mode, and leaves no temporary file', asy
   expect(readdirSync(join(root, 'atomic'))).toEqual(['a']);
 });
 
+test('a small file is written over, with the mode that was asked for', () => {
+  const path = join(root, 'small');
+  const umask = process.umask(0o077);
+  writeSmallFile(path, 'a longer text');
+  writeSmallFile(path, 'text');
+  process.umask(umask);
+  expect([readFileSync(path, 'utf8'), statSync(path).mode & 0o777]).toEqual(['text', 0o644]);
+  expect(() => writeSmallFile(join(root, 'no', 'a'), 'x')).toThrow(
+    expect.objectContaining({ code: 'not_found', message: expect.stringContaining(`write ${root}/no/a`) }),
+  );
+});
+
 test('a failed write names the file and leaves nothing', async () => {
   mkdirSync(join(root, 'dir', 'taken'), { recursive: true });
   await expect(writeFileAtomic(join(root, 'dir', 'taken'), 'x')).rejects.toThrow(
@@ -40,6 +54,7 @@ test('a failed write names the file and leaves nothing', async () => {
 test('what is absent reads as nothing', async () => {
   writeFileSync(join(root, 'file'), 'x');
   expect(await readText(join(root, 'none'))).toBeNull();
+  expect([readSmallFile(join(root, 'none')), readSmallFile(join(root, 'file'))]).toEqual([null, 'x']);
   expect(await readBytes(join(root, 'file', 'below'))).toBeNull();
   expect(await listDir(join(root, 'none'))).toEqual([]);
   expect([await exists(join(root, 'none')), await exists(join(root, 'file'))]).toEqual([false, true]);
@@ -47,6 +62,7 @@ test('what is absent reads as nothing', async () => {
 
 test('other errors do not pass for absence', async () => {
   await expect(readText(root)).rejects.toThrow(`read ${root}: EISDIR`);
+  expect(() => readSmallFile(root)).toThrow(`read ${root}: EISDIR`);
   await expect(listDir(join(root, 'file'))).rejects.toThrow('ENOTDIR');
 });
 

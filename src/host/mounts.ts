@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs';
 import { readFile, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
@@ -12,6 +13,7 @@ import {
   mount,
   UMOUNT_NOFOLLOW,
   umount2,
+  umount2InPool,
 } from './syscalls.ts';
 
 /** Mounts a tmpfs (nosuid, nodev, noexec) of at most `sizeBytes` on a directory that exists. */
@@ -39,8 +41,10 @@ export async function bindMount(source: string, target: string): Promise<void> {
 
 /** Detaches all that is mounted on `path`, also while in use. Nothing mounted, or no path, is done. */
 export async function unmount(path: string): Promise<void> {
+  const flags = MNT_DETACH | UMOUNT_NOFOLLOW;
   try {
-    for (;;) umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+    await umount2InPool(path, flags);
+    for (;;) umount2(path, flags); // seldom is there another one below it
   } catch (error) {
     if (!isErrno(error, 'EINVAL', 'ENOENT', 'ENOTDIR')) throw hostFault(`unmount ${path}`, error);
   }
@@ -48,6 +52,8 @@ export async function unmount(path: string): Promise<void> {
 
 /** As `unmount`, for all mounts at `dir` and below it, the last one first. */
 export async function unmountTree(dir: string): Promise<void> {
+  // Most containers have no such directory, and then nothing can be mounted there.
+  if (lstatSync(dir, { throwIfNoEntry: false }) === undefined) return;
   for (const { mountPoint } of (await mountsBelow(dir)).toReversed()) await unmount(mountPoint);
 }
 

@@ -179,17 +179,6 @@ function unpinOne(path: string): void {
   }
 }
 
-function unpin(dir: string): void {
-  try {
-    for (const kind of [...KINDS, 'user']) unpinOne(`${dir}/${kind}`);
-    rmdirSync(dir);
-  } catch (error) {
-    // A directory that holds something else is its owner's, and stays.
-    if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ENOTEMPTY'))
-      throw hostFault(`unpin namespaces in ${dir}`, error);
-  }
-}
-
 /** Takes back what was made, newest first. Says what it could not, or ''. */
 function undo(made: (() => void)[]): string {
   const failed: string[] = [];
@@ -210,5 +199,5 @@ serveCalls(parentPort, handlers());
 export type NamespaceCalls = ReturnType<typeof handlers>;
 
 function handlers() {
-  return { ready: () => null, pin, unpin, openSocket, netDev };
+  return { ready: () => null, pin, openSocket, netDev };
 }

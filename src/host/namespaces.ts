@@ -1,8 +1,13 @@
+import { readdir, rmdir, unlink } from 'node:fs/promises';
+
 import type { Logger } from 'pino';
 
+import { allSettled } from '../lib/all-settled.ts';
 import { Fault } from '../lib/fault.ts';
 import type { IdMappings } from '../lib/id-mappings.ts';
 import { span } from '../lib/trace.ts';
+import { hostFault, isErrno } from './errno.ts';
+import { unmount } from './mounts.ts';
 import type { NamespaceCalls, PinOrder } from './namespaces-worker.ts';
 import { planDefaults, planSysctls } from './sysctls.ts';
 import { withUserNamespace } from './user-namespace.ts';
@@ -44,6 +49,9 @@ export interface NamespaceThread extends AsyncDisposable {
   netDev(netnsPaths: string[]): Promise<(string | null)[]>;
 }
 
+/** The files that namespaces are pinned on. */
+const PINS = new Set(['user', 'net', 'ipc', 'uts']);
+
 /** Namespaces that are visited before another call gets its turn: one visit takes some 35 µs. */
 const VISITS = 64;
 
@@ -72,7 +80,7 @@ export async function startNamespaceThread(log: Logger): Promise<NamespaceThread
       await (request.ids ? withUserNamespace(request.ids, order.kinds, pin) : pin(0));
     },
     async unpin(dir) {
-      await inTurn('unpin', () => calls.call('unpin', dir));
+      await span('namespaces', 'unpin', () => unpin(dir));
     },
     async netDev(netnsPaths) {
       const texts: (string | null)[] = [];
@@ -85,6 +93,29 @@ export async function startNamespaceThread(log: Logger): Promise<NamespaceThread
     openSocket: (netns, family) => inTurn('openSocket', () => calls.call('openSocket', { netns, family })),
     [Symbol.asyncDispose]: () => calls[Symbol.asyncDispose](),
   };
+}
+
+/**
+ * This needs no thread in particular. After each unmount the kernel waits for every processor, which unmounts side by
+ * side do together.
+ */
+async function unpin(dir: string): Promise<void> {
+  try {
+    const names = (await readdir(dir)).filter((name) => PINS.has(name));
+    await allSettled(names.map((name) => unpinOne(`${dir}/${name}`)));
+    await rmdir(dir);
+  } catch (error) {
+    // A directory that holds something else is its owner's, and stays.
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ENOTEMPTY'))
+      throw hostFault(`unpin namespaces in ${dir}`, error);
+  }
+}
+
+async function unpinOne(path: string): Promise<void> {
+  await unmount(path);
+  await unlink(path).catch((error: unknown) => {
+    if (!isErrno(error, 'ENOENT')) throw error;
+  });
 }
 
 /** What the thread has to do, or a Fault for what it must not. */

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -35,6 +35,29 @@ test('a program that does not read its input is no error', async () => {
 test('output beyond the limit is dropped, not waited for', async () => {
   const { stdout, code } = await runProcess({ ...sh('head -c 1000000 /dev/zero; exit 0'), maxOutput: 10 });
   expect([stdout.length, code]).toEqual([10, 0]);
+});
+
+test.each([0, 1, 65_536, 65_537, 3_000_000])('%i bytes go in and come out', async (length) => {
+  const stdin = Buffer.alloc(length, 'abcdefg');
+  const { stdout, stderr } = await runProcess({ ...sh('tee /dev/stderr'), stdin, maxOutput: 4_000_000 });
+  expect([stdout.equals(stdin), stderr.equals(stdin)]).toEqual([true, true]);
+});
+
+test('no descriptor is left, however it ends', async () => {
+  await runProcess(sh('true')); // sets up what stays
+  const before = readdirSync('/proc/self/fd').length;
+  await runProcess({ ...sh('cat >&2'), stdin: 'x' });
+  await expect(runProcess({ file: '/no/such', timeoutMs: 5000 })).rejects.toThrow();
+  await expect(runProcess({ ...sh('sleep 60'), timeoutMs: 10 })).rejects.toThrow();
+  await runProcess({ ...sh('sleep 2 & exit 0'), maxOutput: 1 });
+  expect(readdirSync('/proc/self/fd').length).toBe(before);
+});
+
+test('a caller that goes away while the program is being started ends it', async () => {
+  const abort = new AbortController();
+  const running = runProcess({ ...sh('sleep 60'), signal: abort.signal });
+  abort.abort();
+  await expect(running).rejects.toMatchObject({ code: 'cancelled' });
 });
 
 test('a missing program is not_found', async () => {

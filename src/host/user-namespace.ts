@@ -1,13 +1,22 @@
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { writeFileSync, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
 
 import { Fault } from '../lib/fault.ts';
 import type { IdMapping, IdMappings } from '../lib/id-mappings.ts';
 import { Child } from './child.ts';
 import { hostFault, isErrno } from './errno.ts';
+import { close, pipe } from './syscalls.ts';
 
 /** The other namespaces that can be made in a new user namespace, which then owns them. */
 export type OwnedKind = 'net' | 'ipc' | 'uts';
+
+/** The helper and what it says. */
+interface Helper {
+  readonly child: Child;
+  readonly stdout: Socket;
+  readonly stderr: Socket;
+}
 
 /** How long the helper may take to be there, in milliseconds. */
 const START_MS = 10_000;
@@ -22,11 +31,12 @@ export async function withUserNamespace<T>(
   kinds: readonly OwnedKind[],
   act: (pid: number) => Promise<T>,
 ): Promise<T> {
-  const helper = startHelper(kinds);
-  helper.stdin.on('error', () => {}); // it may end at any time, which its output tells
+  using ours = new DisposableStack();
+  const helper = await startHelper(kinds, ours);
+  const { child } = helper;
   try {
     await answered(helper);
-    const { pid } = helper;
+    const { pid } = child;
     try {
       writeFileSync(`/proc/${pid}/uid_map`, mapLine(ids.uids));
       writeFileSync(`/proc/${pid}/gid_map`, mapLine(ids.gids));
@@ -35,15 +45,28 @@ export async function withUserNamespace<T>(
     }
     return await act(pid);
   } finally {
-    helper.kill();
-    await helper.ended;
+    child.kill();
+    await child.ended;
   }
 }
 
-function startHelper(kinds: readonly OwnedKind[]): Child {
+/** It was told something already, to say back. `ours` closes our ends of its streams. */
+async function startHelper(kinds: readonly OwnedKind[], ours: DisposableStack): Promise<Helper> {
+  using theirs = new DisposableStack();
+  const args = ['--user', ...kinds.map((kind) => `--${kind}`), '--', 'cat'];
+  const env = { PATH: process.env['PATH'] ?? '' };
   try {
-    const options = ['--user', ...kinds.map((kind) => `--${kind}`)];
-    return new Child('unshare', [...options, '--', 'cat'], { PATH: process.env['PATH'] ?? '' });
+    using readers = new DisposableStack();
+    const [input, toInput] = openPipe(theirs, ours);
+    const [fromOutput, output] = openPipe(readers, theirs);
+    const [fromErrors, errors] = openPipe(readers, theirs);
+    writeSync(toInput, '.');
+    const child = await Child.start('unshare', { args, env, stdio: [input, output, errors] });
+    readers.move(); // from here on the sockets close them
+    const [stdout, stderr] = [fromOutput, fromErrors].map((fd) =>
+      ours.adopt(new Socket({ fd, readable: true, writable: false }), (socket) => socket.destroy()),
+    ) as [Socket, Socket];
+    return { child, stdout, stderr };
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw hostFault('start unshare', error);
     throw new Fault('failed_precondition', 'user namespaces need the program unshare of util-linux', {
@@ -52,13 +75,21 @@ function startHelper(kinds: readonly OwnedKind[]): Child {
   }
 }
 
+/** Opens a pipe whose end to read the first stack closes, and the end to write the second. */
+function openPipe(reader: DisposableStack, writer: DisposableStack): [number, number] {
+  const [read, write] = pipe();
+  return [reader.adopt(read, close), writer.adopt(write, close)];
+}
+
 /** Resolves when it says back what it was told: by then it is in its namespaces. */
-async function answered(helper: Child): Promise<void> {
+async function answered(helper: Helper): Promise<void> {
   const complaint: Buffer[] = [];
   helper.stderr.on('data', (chunk: Buffer) => complaint.push(chunk));
   const signal = AbortSignal.timeout(START_MS);
-  helper.stdin.write('.');
-  const first = await Promise.race([once(helper.stdout, 'data', { signal }).then(() => null), helper.ended]);
+  const first = await Promise.race([
+    once(helper.stdout, 'data', { signal }).then(() => null),
+    helper.child.ended,
+  ]);
   if (first === null) return;
   await once(helper.stderr, 'close', { signal }).catch(() => {});
   const said = Buffer.concat(complaint).toString('utf8').trim();

@@ -1,5 +1,5 @@
 import type { PodSandboxConfig__Output as PodSandboxConfig } from '../gen/runtime/v1/PodSandboxConfig.ts';
-import { changeOwner, ensureDir, readText, removeTree, writeFileAtomic } from '../host/files.ts';
+import { changeOwner, ensureDir, readSmallFile, removeTree, writeSmallFile } from '../host/files.ts';
 import { mountTmpfs, unmount } from '../host/mounts.ts';
 import { span } from '../lib/trace.ts';
 import { resolvConf } from '../spec/hosts.ts';
@@ -39,13 +39,11 @@ export async function makeSandboxFiles(
 async function make(dir: string, config: PodSandboxConfig, hostname: string): Promise<void> {
   const files = sandboxFiles(dir, config);
   await ensureDir(dir);
-  const hostsFile = (await readText('/etc/hosts')) ?? '127.0.0.1 localhost\n';
-  const hostResolv = (await readText('/etc/resolv.conf')) ?? '';
-  await Promise.all([
-    writeFileAtomic(files.hostname, `${hostname}\n`, 0o644),
-    writeFileAtomic(files.hosts, hostsFile, 0o644),
-    writeFileAtomic(files.resolvConf, resolvConf(config.dnsConfig, hostResolv), 0o644),
-  ]);
+  const hostsFile = readSmallFile('/etc/hosts') ?? '127.0.0.1 localhost\n';
+  const hostResolv = readSmallFile('/etc/resolv.conf') ?? '';
+  writeSmallFile(files.hostname, `${hostname}\n`);
+  writeSmallFile(files.hosts, hostsFile);
+  writeSmallFile(files.resolvConf, resolvConf(config.dnsConfig, hostResolv));
   const ids = idsOf(config);
   // Root of the pod may write to them, as it may without a user namespace.
   const owner = { uid: ids?.uids.hostId ?? 0, gid: ids?.gids.hostId ?? 0 };

@@ -41,7 +41,7 @@ export interface ContainerRecord {
   readonly createdAt: bigint;
 }
 
-/** What changes, kept in a small file that is replaced whole. */
+/** What changes, kept in a small file that is written whole. */
 export interface ContainerStatus {
   readonly state: ContainerState;
   /** 0 while it does not run. */

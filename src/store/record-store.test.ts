@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -81,6 +81,41 @@ test('one that was forgotten is not brought back by a late change', async () => 
   expect(store.byName('one')).toBeNull();
   expect(readdirSync(root)).toEqual([]);
   await store.forget('a1');
+});
+
+test('a status of an older cristal is read, and so is what is written over it', async () => {
+  mkdirSync(join(root, 'a1'));
+  writeFileSync(join(root, 'a1', 'status.json'), '{"at":{"$int":"7"},"state":"old","version":1}\n');
+  expect(await store.readStatus('a1')).toMatchObject({ state: 'old', at: 7n });
+  await store.saveStatus('a1', { state: 'new', at: 8n });
+  expect(await store.readStatus('a1')).toMatchObject({ state: 'new', at: 8n });
+});
+
+test('a status that is too long for a page is written too, and so is a short one after it', async () => {
+  for (const state of ['short', 'x'.repeat(5000), 'short again', 'y'.repeat(9000), 'z'.repeat(4096)]) {
+    await store.saveStatus('a1', { state, at: 0n });
+    expect(await store.readStatus('a1')).toMatchObject({ state });
+    expect(readdirSync(join(root, 'a1'))).toEqual(['status.json']);
+  }
+});
+
+test('of two changes at once the later one is on disk', async () => {
+  store.put({ ...thing, state: 'new', at: 0n });
+  const states = Array.from({ length: 50 }, (_, number) => `state ${number}`.repeat(1 + (number % 3)));
+  await Promise.all(states.map((state) => store.setStatus('a1', { state })));
+  expect(await store.readStatus('a1')).toMatchObject({ state: states.at(-1) });
+});
+
+test('a status that is half of one writing and half of another is data_loss', async () => {
+  const file = join(root, 'a1', 'status.json');
+  await store.saveStatus('a1', { state: 'a'.repeat(1000), at: 0n });
+  const old = readFileSync(file);
+  await store.saveStatus('a1', { state: 'b'.repeat(1000), at: 0n });
+  writeFileSync(file, Buffer.concat([readFileSync(file).subarray(0, 512), old.subarray(512)]));
+  await expect(store.readStatus('a1')).rejects.toMatchObject({
+    code: 'data_loss',
+    message: expect.stringContaining('checksum'),
+  });
 });
 
 test('no status file is null, one that is no record is data_loss', async () => {

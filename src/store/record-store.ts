@@ -1,7 +1,8 @@
 import type { CallOptions } from '../containerd/connection.ts';
 import type { ContainerRecord as ContainerdObject, Containers } from '../containerd/containers.ts';
 import type { TypedAny } from '../containerd/typed-any.ts';
-import { ensureDir, readText, removeTree, writeFileAtomic } from '../host/files.ts';
+import { readText, removeTree } from '../host/files.ts';
+import { writePage } from '../host/page-file.ts';
 import { span } from '../lib/trace.ts';
 import { IndexById } from './index-by-id.ts';
 import { formatRecord, packRecord, parseRecord, unpackRecord } from './typed-json.ts';
@@ -27,7 +28,7 @@ export type ObjectFields = Omit<ContainerdObject, 'id' | 'extensions' | 'created
 /**
  * All objects of one kind: the index in memory, and how each is written down. What never changes
  * (`R`) is an extension on a containerd container object; what changes (`S`) is a small file that is
- * replaced whole, because an update of containerd's store costs a disk sync (decision 0001).
+ * written over, because an update of containerd's store costs a disk sync (decision 0001).
  */
 export class RecordStore<
   R extends { readonly id: string; readonly name: string; readonly createdAt: bigint },
@@ -46,16 +47,23 @@ export class RecordStore<
   async saveStatus(id: string, status: S): Promise<void> {
     const { statusKeys, laterStatusKeys = [] } = this.#kind;
     const kept = Object.fromEntries([...statusKeys, ...laterStatusKeys].map((key) => [key, status[key]]));
-    await span('file', 'write status', async () => {
-      await ensureDir(`${this.#kind.root}/${id}`);
-      await writeFileAtomic(this.#statusFile(id), formatRecord(kept));
-    });
+    await span('file', 'write status', async () => writePage(this.#statusFile(id), formatRecord(kept)));
   }
 
   /** Null when there is no status file. Throws Fault data_loss when it cannot be read as one. */
   async readStatus(id: string): Promise<S | null> {
     const text = await readText(this.#statusFile(id));
     if (text === null) return null;
+    try {
+      return this.#parseStatus(text);
+    } catch {
+      // Another cristal may have been writing at that moment, as when `cristal doctor` reads what the daemon writes.
+      const again = await readText(this.#statusFile(id));
+      return again === null ? null : this.#parseStatus(again);
+    }
+  }
+
+  #parseStatus(text: string): S {
     const later = (this.#kind.laterStatusKeys ?? []).map((key) => [key, null]);
     return { ...Object.fromEntries(later), ...parseRecord<S>(text, this.#kind.statusKeys) };
   }

@@ -22,7 +22,7 @@ export interface SandboxRecord {
   readonly holder: 'pinned' | 'pause';
 }
 
-/** What changes, kept in a small file that is replaced whole. */
+/** What changes, kept in a small file that is written whole. */
 export interface SandboxStatus {
   readonly state: SandboxState;
   /** Primary first, without prefix length. Empty on the host's network. */

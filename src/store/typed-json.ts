@@ -1,3 +1,5 @@
+import { crc32 } from 'node:zlib';
+
 import type { TypedAny } from '../containerd/typed-any.ts';
 import { Fault } from '../lib/fault.ts';
 import { decodeJson, encodeJson } from '../lib/json.ts';
@@ -15,13 +17,26 @@ export function unpackRecord<T>(packed: { value: Uint8Array }, required: readonl
   return parseRecord<T>(Buffer.from(packed.value).toString('utf8'), required);
 }
 
-/** The text of a status file. */
+/** The text of a status file. Its checksum stands first, and tells whether a file is all of one writing. */
 export function formatRecord(record: object): string {
-  return `${encodeJson({ version: VERSION, ...record })}\n`;
+  const text = encodeJson({ version: VERSION, ...record });
+  return `{"sum":"${checksum(text)}",${text.slice(1)}\n`;
 }
 
-/** Reads a record's text: our version, and every required key there. */
-export function parseRecord<T>(text: string, required: readonly (keyof T & string)[]): T {
+/** What `formatRecord` put before the rest. Records in containerd, and files of an older cristal, have none. */
+const SUM = /^\{"sum":"([0-9a-f]{8})",/;
+
+function checksum(text: string): string {
+  return crc32(text).toString(16).padStart(8, '0');
+}
+
+/** Reads a record's text: whole, of our version, and every required key there. */
+export function parseRecord<T>(written: string, required: readonly (keyof T & string)[]): T {
+  const [head, sum] = SUM.exec(written) ?? [];
+  const text = head === undefined ? written : `{${written.slice(head.length).trimEnd()}`;
+  if (sum !== undefined && sum !== checksum(text)) {
+    throw new Fault('data_loss', 'record is damaged: its checksum is that of another text');
+  }
   let value: unknown;
   try {
     value = decodeJson(text);

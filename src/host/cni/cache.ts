@@ -1,8 +1,10 @@
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { appendFileSync, closeSync, constants, openSync } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { Fault } from '../../lib/fault.ts';
-import { ensureDir, listDir, readText, writeFileDurably } from '../files.ts';
+import { hostFault } from '../errno.ts';
+import { ensureDir, listDir, readText } from '../files.ts';
 import type { PodIdentity } from './attachment.ts';
 import type { NetworkConfig } from './config.ts';
 import type { JsonObject } from './json-object.ts';
@@ -10,8 +12,8 @@ import { isJsonObject } from './json-object.ts';
 
 /**
  * All that a DEL needs, one file per sandbox. It is written before ADD, with `result` null, so that
- * what a killed daemon left half done can be freed; and with the result after it. It goes away only
- * when a DEL has succeeded. The network is kept whole, as its file may change or go meanwhile.
+ * what a killed daemon left half done can be freed; the result is added to it after that, as a second line.
+ * It goes away only when a DEL has succeeded. The network is kept whole, as its file may change or go meanwhile.
  */
 export interface CacheEntry {
   readonly version: 1;
@@ -30,6 +32,8 @@ const MODE = 0o600;
 
 export class AttachmentCache {
   readonly #dir: string;
+  /** What this process wrote, which is not read again. */
+  readonly #written = new Map<string, CacheEntry>();
 
   private constructor(dir: string) {
     this.#dir = dir;
@@ -38,7 +42,7 @@ export class AttachmentCache {
   /** One cache at a time may be open on a directory. */
   static async open(dir: string): Promise<AttachmentCache> {
     await ensureDir(dir, 0o700);
-    // A daemon that was killed while it wrote leaves the file under its temporary name.
+    // An older cristal that was killed while it wrote left the file under its temporary name.
     const halfWritten = (await listDir(dir)).filter((name) => !name.endsWith(SUFFIX));
     await Promise.all(halfWritten.map((name) => rm(join(dir, name), { force: true })));
     return new AttachmentCache(dir);
@@ -47,6 +51,8 @@ export class AttachmentCache {
   /** Null if there is none. Throws `data_loss` if there is one that cannot be read. */
   async read(id: string): Promise<CacheEntry | null> {
     const path = this.#path(id);
+    const written = this.#written.get(id);
+    if (written) return written;
     const text = await readText(path);
     if (text === null) return null;
     const entry = entryFrom(text);
@@ -54,26 +60,44 @@ export class AttachmentCache {
     return entry;
   }
 
-  /** Writes the intent. It survives a power cut, as the addresses in a plugin's store on disk may. */
+  /**
+   * Writes the intent. It survives a power cut, as the addresses in a plugin's store on disk may. It needs no
+   * temporary name: half of one was written before any plugin was called.
+   */
   async begin(entry: CacheEntry): Promise<void> {
-    await writeFileDurably(this.#path(entry.id), JSON.stringify(entry), MODE);
+    const path = this.#path(entry.id);
+    try {
+      await using file = await open(path, 'w', MODE);
+      await file.writeFile(`${JSON.stringify(entry)}\n`);
+      await file.datasync();
+    } catch (error) {
+      throw hostFault(`write ${path}`, error);
+    }
+    this.#written.set(entry.id, entry);
   }
 
   /**
    * Adds the result. This survives our own death, but is not waited for on the disk: after a power
-   * cut a DEL without it will do.
+   * cut a DEL without it will do. Half of it leaves the intent as it was.
    */
-  async complete(entry: CacheEntry): Promise<void> {
+  complete(entry: CacheEntry): void {
     const path = this.#path(entry.id);
-    const temporary = `${path}.new`;
-    await writeFile(temporary, JSON.stringify(entry), { mode: MODE });
-    await rename(temporary, path);
+    try {
+      const fd = openSync(path, constants.O_WRONLY | constants.O_APPEND);
+      try {
+        appendFileSync(fd, `${JSON.stringify(entry.result)}\n`);
+      } finally {
+        closeSync(fd);
+      }
+    } catch (error) {
+      throw hostFault(`write ${path}`, error);
+    }
+    this.#written.set(entry.id, entry);
   }
 
   async remove(id: string): Promise<void> {
-    const path = this.#path(id);
-    await rm(`${path}.new`, { force: true });
-    await rm(path, { force: true });
+    await rm(this.#path(id), { force: true });
+    this.#written.delete(id);
   }
 
   async ids(): Promise<string[]> {
@@ -101,11 +125,22 @@ export async function recordedNetworks(dir: string): Promise<Pick<CacheEntry, 'i
   return entries;
 }
 
+/** Null for what is none. An older cristal wrote the result into the first line. */
 function entryFrom(text: string): CacheEntry | null {
+  const [intent = '', result = ''] = text.split('\n');
+  const entry = objectFrom(intent);
+  if (entry?.version !== 1) return null;
+  return {
+    ...(entry as unknown as CacheEntry),
+    result: objectFrom(result) ?? (entry.result as JsonObject | null),
+  };
+}
+
+function objectFrom(text: string): JsonObject | null {
   try {
     const value: unknown = JSON.parse(text);
-    return isJsonObject(value) && value.version === 1 ? (value as unknown as CacheEntry) : null;
+    return isJsonObject(value) ? value : null;
   } catch {
-    return null;
+    return null; // none, or half of one
   }
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
+import { Fault } from '../../lib/fault.ts';
 import { answering, attachRequest, createBench } from './testing/bench.ts';
 
 test('ADD goes through the chain with prevResult, DEL back with the result of ADD', async () => {
@@ -145,6 +146,35 @@ test('another daemon detaches by the record after the configuration has gone', a
     message: `no CNI network: ${bench.confDir} does not exist`,
   });
   expect(await network.attachments()).toEqual([]);
+});
+
+test('while the namespace is being made only the intent is written', async () => {
+  await using bench = await createBench();
+  await bench.plugin('first', answering('10.9.0.2/24'));
+  await bench.conflist(['first']);
+  await using network = await bench.network();
+  const pinned = Promise.withResolvers<void>();
+  const attaching = network.attach(attachRequest('a1'), undefined, pinned.promise);
+  await expect.poll(() => network.attachment('a1').then(() => network.attachments())).toEqual(['a1']);
+  expect(await bench.calls()).toEqual([]);
+  pinned.resolve();
+  expect(await attaching).toMatchObject({ ips: ['10.9.0.2'] });
+});
+
+test('a namespace that could not be made is told, and nothing is owed', async () => {
+  await using bench = await createBench();
+  await bench.plugin('first', answering('10.9.0.2/24'));
+  await bench.conflist(['first']);
+  await using network = await bench.network();
+  const none = new Fault('resource_exhausted', 'no more namespaces');
+  await expect(network.attach(attachRequest('a1'), undefined, Promise.reject(none))).rejects.toThrow(
+    'no more namespaces',
+  );
+  // Nor is its failure left unhandled where it is not come to.
+  const elsewhere = attachRequest('a2', { confDir: '/elsewhere' });
+  await expect(network.attach(elsewhere, undefined, Promise.reject(none))).rejects.toThrow(/not watched/);
+  expect(await network.attachments()).toEqual([]);
+  expect(await bench.calls()).toEqual([]);
 });
 
 test('a broken record is detached by the present network', async () => {

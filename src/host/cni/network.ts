@@ -1,4 +1,4 @@
-import { statfs } from 'node:fs/promises';
+import { statfsSync } from 'node:fs';
 
 import type { Logger } from 'pino';
 
@@ -38,8 +38,11 @@ export interface Network extends AsyncDisposable {
   status(signal?: AbortSignal): Promise<NetworkStatus>;
   /** What the configuration directory gives at present. From memory. */
   config(): ConfigState;
-  /** Records its intent, then runs ADD. When it fails, `detach` is owed all the same. */
-  attach(request: AttachRequest, signal?: AbortSignal): Promise<Attachment>;
+  /**
+   * Records its intent, then runs ADD. When it fails, `detach` is owed all the same. `pinned` resolves when the
+   * network namespace is there: what needs none is done meanwhile. Its failure is passed on.
+   */
+  attach(request: AttachRequest, signal?: AbortSignal, pinned?: Promise<void>): Promise<Attachment>;
   /** Runs DEL as ADD was run and forgets the sandbox. Done at once for a sandbox it does not know. */
   detach(id: string, netns: string | null, signal?: AbortSignal): Promise<void>;
   /** The sandboxes to which a `detach` is owed. */
@@ -94,9 +97,14 @@ class CniNetwork implements Network {
     return this.#watch('').state;
   }
 
-  async attach(request: AttachRequest, signal?: AbortSignal): Promise<Attachment> {
+  async attach(
+    request: AttachRequest,
+    signal?: AbortSignal,
+    pinned = Promise.resolve(),
+  ): Promise<Attachment> {
     const { cache, run } = this.#parts;
     const { id, netns, pod } = request;
+    pinned.catch(() => {}); // it may fail before we wait for it
     // A collection that was told what is in use must end first: it would free what this one takes.
     await this.#collecting;
     this.#attaching.add(id);
@@ -104,10 +112,13 @@ class CniNetwork implements Network {
       const network = await this.#network(request.confDir);
       const args = capabilityArgs(request);
       const entry: CacheEntry = { version: 1, id, netns, pod, network, capabilityArgs: args, result: null };
-      await cache.begin(entry);
+      await allSettled<[void, void]>([cache.begin(entry), pinned]).catch(async (error: unknown) => {
+        await cache.remove(id); // no plugin was called
+        throw error;
+      });
       const { raw } = await addChain(run, entry, signal);
       const attached = { ...entry, result: raw };
-      await cache.complete(attached);
+      cache.complete(attached);
       const attachment = attachmentFrom(attached, raw);
       // The kubelet would make the pod's sandbox anew, over and over and without a word.
       if (attachment.ips.length === 0) {
@@ -126,7 +137,7 @@ class CniNetwork implements Network {
     const { cache, run } = this.#parts;
     const entry = await this.#recordFor(id);
     if (entry === null) return;
-    await delChain(run, entry, { netns: await livingNamespace(netns), signal });
+    await delChain(run, entry, { netns: livingNamespace(netns), signal });
     await cache.remove(id);
   }
 
@@ -230,10 +241,10 @@ function attachmentFrom({ network }: CacheEntry, raw: NonNullable<CacheEntry['re
 const NSFS_MAGIC = 0x6e736673;
 
 /** The path, or '' where there is no namespace any more: the specification's way to say so. */
-async function livingNamespace(path: string | null): Promise<string> {
+function livingNamespace(path: string | null): string {
   if (path === null || path === '') return '';
   try {
-    return (await statfs(path)).type === NSFS_MAGIC ? path : '';
+    return statfsSync(path).type === NSFS_MAGIC ? path : '';
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
     throw error;

@@ -34,11 +34,13 @@ const STATUS_MS = 10_000;
  */
 export function createRunPlugin(options: { binaries: PluginBinaries; timeoutMs: number }): RunPlugin {
   const { binaries } = options;
+  // Read once: Node asks the C library for each of them.
+  const inherited = hostEnv();
 
   async function start(call: PluginCall, signal: AbortSignal | undefined): Promise<ProcessResult> {
     const env = {
       // Plugins call iptables and the like by PATH, and read proxies and such from what the host set.
-      ...hostEnv(),
+      ...inherited,
       ...call.env,
       CNI_COMMAND: call.verb,
       CNI_PATH: binaries.dirs.join(':'),

@@ -3,6 +3,7 @@ import { runtimeNamed } from '../../config/runtimes.ts';
 import type { PodSandboxConfig__Output as PodSandboxConfig } from '../../gen/runtime/v1/PodSandboxConfig.ts';
 import type { RunPodSandboxRequest__Output as Request } from '../../gen/runtime/v1/RunPodSandboxRequest.ts';
 import type { RunPodSandboxResponse as Response } from '../../gen/runtime/v1/RunPodSandboxResponse.ts';
+import type { Attachment } from '../../host/cni/attachment.ts';
 import { allSettled } from '../../lib/all-settled.ts';
 import type { Call } from '../../lib/call.ts';
 import { during, Fault } from '../../lib/fault.ts';
@@ -149,18 +150,20 @@ async function connectNamespaces(
 ): Promise<string[]> {
   const { id, config } = sandbox;
   const request = pinRequest(needs, config, pinsDir(needs.paths.sandboxState(id)));
-  await needs.namespaces.pin(request).catch((error: unknown) => {
+  const pinned = needs.namespaces.pin(request).catch((error: unknown) => {
     throw during('pin namespaces', error);
   });
-  if (!request.network) return [];
+  if (!request.network) {
+    await pinned;
+    return [];
+  }
   stage('CNI ADD');
   const { cniConfDir } = runtimeNamed(needs.config, sandbox.runtimeHandler);
-  return (
-    await needs.network.attach(
-      attachRequest(sandbox, { netns: `${request.dir}/net`, confDir: cniConfDir }),
-      signal,
-    )
-  ).ips;
+  const wanted = attachRequest(sandbox, { netns: `${request.dir}/net`, confDir: cniConfDir });
+  const attached = needs.network.attach(wanted, signal, pinned);
+  // The rollback must not begin while namespaces are still being pinned.
+  const [, { ips }] = await allSettled<[void, Attachment]>([pinned, attached]);
+  return ips;
 }
 
 async function saveRecord(
