@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import pkg from '../package.json' with { type: 'json' };
 import type { Config } from './config/schema.ts';
 import { createExecProcesses } from './container/exec-process.ts';
+import { Inits, isPlain } from './container/inits.ts';
 import { createSessions } from './container/sessions.ts';
 import { StdinKeeper } from './container/stdin.ts';
 import { ExitWaiters } from './container/waiters.ts';
@@ -65,6 +66,10 @@ export async function createServices(
   const network = stack.use(await createNetwork({ ...config.cni, otherDirs, cacheDir: paths.cniCache, log }));
   const cgroupDriver = systemd ? 'systemd' : 'cgroupfs';
   const facts = await readHostFacts();
+  const isPlainHandler = (name: string) => {
+    const runtime = config.runtimes[name];
+    return runtime !== undefined && isPlain(runtime);
+  };
   const stores = {
     sandboxes: createSandboxStore(containerd.containers, paths),
     containers: createContainerStore(containerd.containers, paths),
@@ -93,6 +98,7 @@ export async function createServices(
     locks: new KeyedLock(),
     operations: new Operations(),
     exits: new ExitWaiters(),
+    inits: stack.use(new Inits(isPlainHandler, log)),
     stopping: new Set(),
     lease: `cristal-${config.containerd.namespace}`,
   };

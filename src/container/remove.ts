@@ -34,6 +34,7 @@ export async function removeContainer(
   await closeIo(needs, id);
   await releaseVolumes(needs, id);
   needs.stopping.delete(id);
+  needs.inits.release(id);
   await needs.containers.deleteRecord(id, { signal });
   // Without a record we do not know where its snapshots are; then the lease was all that held them.
   if (snapshotter !== '') {

@@ -17,6 +17,7 @@ import type { Paths } from '../store/paths.ts';
 import type { Exit } from './exit.ts';
 import { exitReason, UNKNOWN_EXIT_CODE } from './exit.ts';
 import { rootfsOf } from './id-maps.ts';
+import type { Inits } from './inits.ts';
 import type { StdinKeeper } from './stdin.ts';
 import type { ExitWaiters } from './waiters.ts';
 
@@ -31,6 +32,7 @@ export interface TaskNeeds {
   readonly pump: LogPump;
   readonly stdin: StdinKeeper;
   readonly exits: ExitWaiters;
+  readonly inits: Inits;
   readonly locks: KeyedLock;
   /** The containers that were sent their stop signal and have not exited yet. */
   readonly stopping: Set<string>;
@@ -103,16 +105,20 @@ export async function startTask(
 
   stage('create task');
   work.onFailure('task', (late) => endTask(needs.containerd, id, late));
+  work.onFailure('process handle', () => needs.inits.release(id));
   const rootfs = rootfsOf(needs.paths.containerMounts(id), snapshot, config);
-  await containerd.tasks.create(
+  const created = await containerd.tasks.create(
     { containerId: id, rootfs, ...io, terminal: config.tty, options: options.runtime },
     { signal },
   );
 
   stage('start task');
+  // Before the start, whose success then says that the process with this pid was the container's all the while.
+  needs.inits.hold(container, created.pid);
   // Taken before, since one that ends at once has its end on record before we hear of its start.
   const startedAt = nowNs();
   const { pid } = await containerd.tasks.start(id, '', { signal });
+  if (pid !== created.pid) needs.inits.release(id);
   await containers.setStatus(id, { state: 'running', pid, startedAt });
   work.commit();
 }
@@ -145,6 +151,7 @@ async function writeExit(
     needs.log.warn({ containerId: id }, 'output still open after exit; the rest of it is lost');
   }
   needs.stopping.delete(id);
+  needs.inits.release(id);
   try {
     await needs.containers.setStatus(id, {
       state: 'exited',

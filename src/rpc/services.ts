@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/schema.ts';
 import type { ExecProcesses } from '../container/exec-process.ts';
+import type { Inits } from '../container/inits.ts';
 import type { StdinKeeper } from '../container/stdin.ts';
 import type { ExitWaiters } from '../container/waiters.ts';
 import type { Containerd } from '../containerd/client.ts';
@@ -58,6 +59,8 @@ export interface Services {
   readonly locks: KeyedLock;
   readonly operations: Operations;
   readonly exits: ExitWaiters;
+  /** The first processes of running containers. */
+  readonly inits: Inits;
   /** The containers that were sent their stop signal and have not exited yet. */
   readonly stopping: Set<string>;
   /** Serves the sessions that Exec, Attach and PortForward promise. */

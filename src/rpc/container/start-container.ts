@@ -20,6 +20,7 @@ type Needs = Pick<
   | 'containerd'
   | 'containers'
   | 'exits'
+  | 'inits'
   | 'locks'
   | 'log'
   | 'operations'

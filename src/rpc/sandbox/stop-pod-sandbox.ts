@@ -14,6 +14,7 @@ export type StopSandboxNeeds = Pick<
   | 'containerd'
   | 'containers'
   | 'exits'
+  | 'inits'
   | 'lease'
   | 'locks'
   | 'log'
