@@ -100,6 +100,7 @@ export async function createServices(
     exits: new ExitWaiters(),
     inits: stack.use(new Inits(isPlainHandler, log)),
     stopping: new Set(),
+    released: new Set(),
     lease: `cristal-${config.containerd.namespace}`,
   };
   const sessions = stack.use(createSessions(base));

@@ -56,6 +56,7 @@ export function taskNeeds(tasks: Partial<Tasks>): TaskNeeds & AsyncDisposable {
     inits: new Inits(() => false, pino({ level: 'silent' })),
     locks: new KeyedLock(),
     stopping: new Set(),
+    released: new Set(),
     log: pino({ level: 'silent' }),
     [Symbol.asyncDispose]: () => removeTree(dir),
   };

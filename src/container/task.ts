@@ -36,6 +36,8 @@ export interface TaskNeeds {
   readonly locks: KeyedLock;
   /** The containers that were sent their stop signal and have not exited yet. */
   readonly stopping: Set<string>;
+  /** The containers whose task was seen to be deleted, with all that served it: there is no more to be freed of it. */
+  readonly released: Set<string>;
   readonly log: Logger;
 }
 
@@ -95,6 +97,7 @@ export async function startTask(
   const { signal, stage } = options;
   await using work = new Rollback((step, err) => log.error({ err, containerId: id, step }, 'rollback stuck'));
 
+  needs.released.delete(id);
   stage('open log and FIFOs');
   work.onFailure('io', () => closeIo(needs, id));
   await makeFifos(needs.paths.containerState(id), taskIo(needs.paths.containerState(id), config));
@@ -172,8 +175,10 @@ async function writeExit(
 
 /** Deletes a stopped task and everything that served its input and output. Already gone is done. */
 export async function releaseTask(needs: TaskNeeds, id: string, signal: AbortSignal): Promise<void> {
-  await needs.containerd.tasks.delete(id, { signal });
+  const deleted = await needs.containerd.tasks.delete(id, { signal });
   await closeIo(needs, id);
+  // One that containerd does not find may have lost its record only, and its shim be there.
+  if (deleted !== null) needs.released.add(id);
 }
 
 /** Lets go of a container's input and output, and removes its FIFOs. Already gone is done. */

@@ -63,6 +63,8 @@ export interface Services {
   readonly inits: Inits;
   /** The containers that were sent their stop signal and have not exited yet. */
   readonly stopping: Set<string>;
+  /** The containers whose task was seen to be deleted, with all that served it. */
+  readonly released: Set<string>;
   /** Serves the sessions that Exec, Attach and PortForward promise. */
   readonly streaming: StreamingServer;
   /** Id of the lease that holds the snapshots of containers in the making. */

@@ -38,9 +38,8 @@ const inStartContainer: Place[] = [
   [`${TASKS}/Start`, 'before'],
   [`${TASKS}/Start`, 'after'],
 ];
+// The processes of a pod without a pause container are killed without containerd.
 const inRemovePodSandbox: Place[] = [
-  [`${TASKS}/Kill`, 'before'],
-  [`${TASKS}/Kill`, 'after'],
   [`${TASKS}/Delete`, 'before'],
   [`${TASKS}/Delete`, 'after'],
   ['CNI DEL', 'before'],
@@ -49,6 +48,13 @@ const inRemovePodSandbox: Place[] = [
   [`${SNAPSHOTS}/Remove`, 'after'],
   [`${CONTAINERS}/Delete`, 'before'],
   [`${CONTAINERS}/Delete`, 'after'],
+];
+
+const inRemovePausedSandbox: Place[] = [
+  [`${TASKS}/Kill`, 'before'],
+  [`${TASKS}/Kill`, 'after'],
+  [`${TASKS}/Delete`, 'before'],
+  [`${TASKS}/Delete`, 'after'],
 ];
 
 // All of it against the new containerd; against the old one what its tasks and snapshots could do otherwise.
@@ -153,16 +159,27 @@ describe.each(containerdVersions)('cristal killed with -9 over containerd %s', (
       expect(await world.left(clean)).toEqual([]);
     });
 
-    test.each(all ? inRemovePodSandbox : [])('RemovePodSandbox, %s %s', async (...place) => {
+    async function killInRemoval(place: Place, handler: string): Promise<void> {
       const pod = newPod();
-      const { podId } = await world.runContainer(pod, world.container('main'));
+      const { podId } = await world.runContainer(pod, world.container('main'), handler);
       await killAt(place, async () => await world.cri.runtime.removePodSandbox({ podSandboxId: podId }));
       await world.cri.runtime.removePodSandbox({ podSandboxId: podId });
       expect(await world.podIds()).toEqual([]);
       expect((await world.cri.runtime.listContainers({})).containers).toEqual([]);
       expect(await world.left(clean)).toEqual([]);
-      await worksNow(pod);
+      await worksNow(pod, handler);
+    }
+
+    test.each(all ? inRemovePodSandbox : [])('RemovePodSandbox, %s %s', async (...place) => {
+      await killInRemoval(place, '');
     });
+
+    test.each(all ? inRemovePausedSandbox : [])(
+      'RemovePodSandbox with a pause container, %s %s',
+      async (...place) => {
+        await killInRemoval(place, 'paused');
+      },
+    );
 
     // The places above are where cristal waits for others; these moments fall between them.
     test.each(all ? [4, 12, 20, 30, 45, 70, 120, 180] : [25])('a pod, after %i ms', async (ms) => {

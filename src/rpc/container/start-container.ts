@@ -26,6 +26,7 @@ type Needs = Pick<
   | 'operations'
   | 'paths'
   | 'pump'
+  | 'released'
   | 'sandboxes'
   | 'stdin'
   | 'stopping'

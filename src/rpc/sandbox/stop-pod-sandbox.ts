@@ -22,6 +22,7 @@ export type StopSandboxNeeds = Pick<
   | 'network'
   | 'paths'
   | 'pump'
+  | 'released'
   | 'sandboxes'
   | 'stdin'
   | 'stopping'
