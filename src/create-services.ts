@@ -22,6 +22,7 @@ import { Tracer } from './lib/trace.ts';
 import type { ImageService } from './registry/service.ts';
 import { createImageService } from './registry/service.ts';
 import { CdiDevices } from './rpc/container/cdi.ts';
+import { ImageUserFiles } from './rpc/container/image-user-files.ts';
 import { createDiskUsage } from './rpc/image/disk-usage.ts';
 import { allSnapshotters } from './rpc/image/snapshotter.ts';
 import { Operations } from './rpc/operations.ts';
@@ -88,6 +89,7 @@ export async function createServices(
     ...stores,
     containerEvents: stack.use(createContainerEvents({ ...stores, log })),
     cdi: new CdiDevices(config.cdiSpecDirs),
+    userFiles: new ImageUserFiles(),
     diskUsage: createDiskUsage(containerd, { snapshotters: allSnapshotters(config), log }),
     apparmor: new Apparmor(),
     namespaces: stack.use(await startNamespaceThread(log)),

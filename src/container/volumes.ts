@@ -37,8 +37,8 @@ export interface VolumeOrder {
   readonly config: ContainerConfig;
   readonly image: Image;
   readonly snapshotter: string;
-  /** Of its root file system, which nobody has mounted yet. */
-  readonly rootfs: readonly Mount[];
+  /** Of its root file system, which nobody has mounted yet. Asked only where it is needed. */
+  readonly rootfs: () => Promise<Mount[]>;
   /** Its pod's own, null where it has none. */
   readonly userns: PodUserNamespace | null;
   /** Each host path of the config's mounts to its real path. */
@@ -63,7 +63,7 @@ export async function makeVolumes(
   const prepared: Record<number, string> = {};
   const imageRefs: Record<number, string> = {};
   if (order.userns) {
-    await idMapRootfs(needs.paths.containerMounts(order.id), order.rootfs, order.userns);
+    await idMapRootfs(needs.paths.containerMounts(order.id), await order.rootfs(), order.userns);
   }
   for (const [place, wanted] of order.config.mounts.entries()) {
     if (!isImageVolume(wanted)) {
@@ -186,7 +186,7 @@ async function fillVolumes(
   const root = `${mounts}/filled`;
   await ensureDir(root, PRIVATE);
   await ensureDir(needs.paths.containerVolumes(id), PRIVATE);
-  mountReadOnly(rootfs, root);
+  mountReadOnly(await rootfs(), root);
   try {
     const volumes: { path: string; source: string }[] = [];
     for (const [place, path] of paths.entries()) {

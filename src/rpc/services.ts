@@ -20,6 +20,7 @@ import type { Paths } from '../store/paths.ts';
 import type { SandboxStore } from '../store/sandboxes.ts';
 import type { StreamingServer } from '../streaming/server.ts';
 import type { CdiDevices } from './container/cdi.ts';
+import type { ImageUserFiles } from './container/image-user-files.ts';
 import type { DiskUsage } from './image/disk-usage.ts';
 import type { Operations } from './operations.ts';
 import type { ContainerEvents } from './runtime/container-events.ts';
@@ -44,6 +45,8 @@ export interface Services {
   /** What GetContainerEvents tells. */
   readonly containerEvents: ContainerEvents;
   readonly cdi: CdiDevices;
+  /** The users and groups of images. */
+  readonly userFiles: ImageUserFiles;
   /** What ImageFsInfo tells. */
   readonly diskUsage: DiskUsage;
   /** The AppArmor profiles in the kernel. */

@@ -1,3 +1,4 @@
+import type { NamedRuntime } from '../../config/runtimes.ts';
 import { runtimeNamed } from '../../config/runtimes.ts';
 import { specAny } from '../../container/oci-any.ts';
 import type { RemoveNeeds } from '../../container/remove.ts';
@@ -8,6 +9,7 @@ import type { ContainerConfig__Output as ContainerConfig } from '../../gen/runti
 import type { CreateContainerRequest__Output as Request } from '../../gen/runtime/v1/CreateContainerRequest.ts';
 import type { CreateContainerResponse as Response } from '../../gen/runtime/v1/CreateContainerResponse.ts';
 import type { Image } from '../../image/image.ts';
+import { allSettled } from '../../lib/all-settled.ts';
 import type { Call } from '../../lib/call.ts';
 import { during, Fault, innerFault, isCode } from '../../lib/fault.ts';
 import { newId } from '../../lib/id.ts';
@@ -17,7 +19,7 @@ import { nowNs } from '../../lib/time.ts';
 import { checkNamespaces, userNamespaceOf } from '../../sandbox/namespaces.ts';
 import { pinsDir } from '../../sandbox/release.ts';
 import { checkMounts } from '../../spec/mount-rules.ts';
-import type { Container, ContainerStatus } from '../../store/containers.ts';
+import type { Container, ContainerRecord, ContainerStatus } from '../../store/containers.ts';
 import { containerName, NEW_STATUS } from '../../store/containers.ts';
 import { ROOT_LABEL } from '../../store/paths.ts';
 import type { Sandbox } from '../../store/sandboxes.ts';
@@ -40,6 +42,15 @@ interface Order {
   readonly config: ContainerConfig;
   readonly sandbox: Sandbox;
   readonly image: Image;
+}
+
+/** What was decided before the container is made. */
+interface Making {
+  readonly id: string;
+  readonly runtime: NamedRuntime;
+  readonly snapshotter: string;
+  /** The mounts of its root file system, once it is prepared. */
+  readonly rootfs: () => Promise<Mount[]>;
 }
 
 export async function createContainer(needs: Needs, request: Request, call: Call): Promise<Response> {
@@ -119,9 +130,10 @@ function leftover(id: string, { name, config, sandbox, image }: Order, snapshott
   };
 }
 
-async function create(needs: Needs, order: Order, { signal, stage }: Operation): Promise<string> {
+async function create(needs: Needs, order: Order, operation: Operation): Promise<string> {
   const { containers, containerd, lease, log } = needs;
   const { config, sandbox, image } = order;
+  const { signal, stage } = operation;
   const id = newId();
   const runtime = runtimeNamed(needs.config, sandbox.runtimeHandler);
   const snapshotter = runtime.snapshotter || needs.config.containerd.snapshotter;
@@ -138,12 +150,44 @@ async function create(needs: Needs, order: Order, { signal, stage }: Operation):
 
   stage('prepare snapshot');
   work.onFailure('snapshot', (late) => containerd.snapshots.remove(snapshotter, id, { signal: late, lease }));
-  const rootfs = await prepareRootfs(needs, { id, image, snapshotter }, signal).catch((error: unknown) => {
+  const rootfs = prepareRootfs(needs, { id, image, snapshotter }, signal).catch((error: unknown) => {
     throw during(`prepare snapshot of image ${image.id}`, innerFault(error));
   });
+  // Beside the snapshot, for as long as nothing of it is needed. Recovery takes back either without the other.
+  const [, record] = await allSettled([
+    rootfs,
+    makeRecord(
+      needs,
+      { ...order, id, runtime, snapshotter, rootfs: () => rootfs },
+      { ...operation, work },
+    ).finally(
+      () => stage('prepare snapshot'), // what there may be left to wait for
+    ),
+  ]);
 
+  stage('write status');
+  const status: ContainerStatus = {
+    ...NEW_STATUS,
+    state: 'created',
+    resources: config.linux?.resources ?? null,
+  };
+  await containers.saveStatus(id, status);
+  containers.put({ ...record, ...status });
+  work.commit();
+  return id;
+}
+
+/** Decides what the container is, makes its volumes, and writes its record. `work` gets the undos. */
+async function makeRecord(
+  needs: Needs,
+  order: Order & Making,
+  { signal, stage, work }: Operation & { work: Rollback },
+): Promise<ContainerRecord> {
+  const { containers } = needs;
+  const { id, config, sandbox, image, runtime, snapshotter, rootfs } = order;
   stage('look at mounts, users and security profiles');
-  const machine = await gatherMachine(needs, { config, rootfs, sandbox, runtime });
+  const layers = { snapshotter, chainId: image.chainId };
+  const machine = await gatherMachine(needs, { config, layers, rootfs, sandbox, runtime });
 
   stage('make volumes');
   work.onFailure('views', (late) => removeViews(needs, { id, snapshotter, config }, late));
@@ -155,7 +199,7 @@ async function create(needs: Needs, order: Order, { signal, stage }: Operation):
     signal,
   );
 
-  const drafted = draftContainer(needs, { ...order, id, runtime, snapshotter, volumes }, machine);
+  const drafted = draftContainer(needs, { ...order, volumes }, machine);
   const { record, spec, files } = drafted;
   stage('label files for SELinux');
   await relabelFiles({ config, files, volumes, mountSources: machine.mountSources }, spec.linux.mountLabel);
@@ -179,17 +223,7 @@ async function create(needs: Needs, order: Order, { signal, stage }: Operation):
     .catch((error: unknown) => {
       throw during('write the record to containerd', innerFault(error));
     });
-
-  stage('write status');
-  const status: ContainerStatus = {
-    ...NEW_STATUS,
-    state: 'created',
-    resources: config.linux?.resources ?? null,
-  };
-  await containers.saveStatus(id, status);
-  containers.put({ ...record, ...status });
-  work.commit();
-  return id;
+  return record;
 }
 
 /** The container's own snapshot on top of its image, which is unpacked first where nobody has. */
