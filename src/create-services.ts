@@ -17,6 +17,7 @@ import { ensureDir, exists } from './host/files.ts';
 import { startNamespaceThread } from './host/namespaces.ts';
 import { lockRoot } from './host/root-lock.ts';
 import { startLogPump } from './io/log-pump.ts';
+import { Background } from './lib/background.ts';
 import { KeyedLock } from './lib/keyed-lock.ts';
 import { Tracer } from './lib/trace.ts';
 import type { ImageService } from './registry/service.ts';
@@ -96,6 +97,7 @@ export async function createServices(
     network,
     pump: stack.use(await startLogPump(log)),
     stdin: stack.use(new StdinKeeper()),
+    background: stack.use(new Background(log)),
     execProcesses: createExecProcesses(containerd.containers),
     locks: new KeyedLock(),
     operations: new Operations(),

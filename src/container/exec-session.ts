@@ -7,6 +7,7 @@ import { removeTree } from '../host/files.ts';
 import { killTree } from '../host/process-tree.ts';
 import { copyInput, openInput } from '../io/copy-input.ts';
 import { copyOutput, outputDone } from '../io/copy-output.ts';
+import type { Background } from '../lib/background.ts';
 import { during, Fault, isCode } from '../lib/fault.ts';
 import { Rollback } from '../lib/rollback.ts';
 import type { RemoteStreams } from '../lib/streams.ts';
@@ -34,7 +35,9 @@ export interface ExecOrder {
 /** Names one process that was added to a container. */
 export type ExecId = Pick<ExecOrder, 'containerId' | 'execId'>;
 
-export type ExecNeeds = Pick<TaskNeeds, 'paths' | 'log'> & { readonly containerd: Pick<Containerd, 'tasks'> };
+export type ExecNeeds = EndNeeds & Pick<TaskNeeds, 'log'> & { readonly background: Pick<Background, 'own'> };
+
+type EndNeeds = Pick<TaskNeeds, 'paths'> & { readonly containerd: Pick<Containerd, 'tasks'> };
 
 /**
  * Runs a process between the client's streams, and answers its exit code after they took all that it said.
@@ -58,8 +61,8 @@ export async function runSession(
   };
   try {
     const exitCode = await run(needs, work, { cleanup, outputs, signal });
-    // Not awaited: the shim waits 10 s for a child that keeps the output open, and the answer need not.
-    void cleanUp();
+    // The shim waits 10 s for a child that keeps the output open, and the answer need not.
+    needs.background.own(cleanUp(), { containerId, execId });
     return exitCode;
   } catch (error) {
     await cleanUp();
@@ -101,7 +104,7 @@ async function run(
 }
 
 /** Ends an exec that nobody waits for any more, as after a crash, and takes its FIFOs away. */
-export async function endExec(needs: ExecNeeds, exec: ExecId, signal: AbortSignal): Promise<void> {
+export async function endExec(needs: EndNeeds, exec: ExecId, signal: AbortSignal): Promise<void> {
   await endProcess(needs, exec, signal);
   await removeTree(needs.paths.execState(exec.containerId, exec.execId));
 }

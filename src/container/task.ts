@@ -120,9 +120,14 @@ export async function startTask(
   needs.inits.hold(container, created.pid);
   // Taken before, since one that ends at once has its end on record before we hear of its start.
   const startedAt = nowNs();
-  const { pid } = await containerd.tasks.start(id, '', { signal });
+  const running = { state: 'running', pid: created.pid, startedAt } as const;
+  // Beside each other: where a start was cut off recovery finds the task not started, whatever the file says.
+  const [{ pid }] = await allSettled<[{ pid: number }, void]>([
+    containerd.tasks.start(id, '', { signal }),
+    containers.saveStatus(id, { ...container, ...running }),
+  ]);
   if (pid !== created.pid) needs.inits.release(id);
-  await containers.setStatus(id, { state: 'running', pid, startedAt });
+  containers.update(id, { ...running, pid });
   work.commit();
 }
 

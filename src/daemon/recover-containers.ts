@@ -74,7 +74,7 @@ async function recoverContainer(
     case 'undo-start':
       await endTask(needs.containerd, id, late);
       await releaseTask(needs, id, late);
-      return await put(needs, container, { state: 'created', pid: 0 });
+      return await put(needs, container, { state: 'created', pid: 0, startedAt: 0n });
     case 'keep':
       needs.containers.restore(container);
       // A start that was cut off before its task came to be has made the FIFOs.

@@ -9,6 +9,7 @@ import type { Apparmor } from '../host/apparmor.ts';
 import type { Network } from '../host/cni/network.ts';
 import type { NamespaceThread } from '../host/namespaces.ts';
 import type { LogPump } from '../io/log-pump.ts';
+import type { Background } from '../lib/background.ts';
 import type { HostFacts } from '../lib/host-facts.ts';
 import type { KeyedLock } from '../lib/keyed-lock.ts';
 import type { RuntimeAbilities } from '../lib/runtime-abilities.ts';
@@ -58,6 +59,7 @@ export interface Services {
   readonly pump: LogPump;
   readonly stdin: StdinKeeper;
   readonly execProcesses: ExecProcesses;
+  readonly background: Background;
   /** Keys `sandbox/<id>` and `container/<id>`; a container's life shares its sandbox's. */
   readonly locks: KeyedLock;
   readonly operations: Operations;

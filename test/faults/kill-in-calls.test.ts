@@ -143,6 +143,35 @@ describe.each(containerdVersions)('cristal killed with -9 over containerd %s', (
       await worksNow(pod);
     });
 
+    // The snapshot and the record of a container are made beside each other, once its image is known.
+    test.each([
+      ['a record and no snapshot', `${SNAPSHOTS}/Prepare`, ['containers', 'ls', '-q']],
+      ['a snapshot and no record', `${CONTAINERS}/Create`, ['snapshots', 'ls']],
+    ])('CreateContainer, when there is %s', async (_, method, list) => {
+      const pod = newPod();
+      const podId = await world.runPod(pod);
+      await world.createContainer(podId, pod, world.container('first'));
+      const before = await world.state();
+      const listed = async () => (await world.containerd.ctr(...list)).split('\n').length;
+      const listedBefore = await listed();
+      const rule = world.proxy.rule({ method, when: 'before', action: 'hang', times: 1 });
+      const outcome = world.createContainer(podId, pod, world.container('main')).then(
+        () => 'answered',
+        () => 'broken',
+      );
+      await rule.hit;
+      expect(await eventually(async () => (await listed()) > listedBefore)).toBe(true);
+      await world.cristal.kill9();
+      expect(await outcome).toBe('broken');
+      await world.cristal.resume();
+      world.proxy.clearRules();
+      expect(await world.left(before)).toEqual([]);
+      expect((await world.cri.runtime.listContainers({})).containers).toHaveLength(1);
+      await world.createContainer(podId, pod, world.container('main'));
+      await world.cri.runtime.removePodSandbox({ podSandboxId: podId });
+      expect(await world.left(clean)).toEqual([]);
+    });
+
     test.each(inStartContainer)('StartContainer, %s %s', async (...place) => {
       const pod = newPod();
       const podId = await world.runPod(pod);
