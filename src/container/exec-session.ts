@@ -3,10 +3,12 @@ import type { Readable } from 'node:stream';
 import type { Containerd } from '../containerd/client.ts';
 import type { TaskExit, Tasks } from '../containerd/tasks.ts';
 import type { TypedAny } from '../containerd/typed-any.ts';
-import { removeTree } from '../host/files.ts';
+import { ensureDir, removeTree } from '../host/files.ts';
 import { killTree } from '../host/process-tree.ts';
 import { copyInput, openInput } from '../io/copy-input.ts';
+import type { OutputCopy } from '../io/copy-output.ts';
 import { copyOutput, outputDone } from '../io/copy-output.ts';
+import { allSettled } from '../lib/all-settled.ts';
 import type { Background } from '../lib/background.ts';
 import { during, Fault, isCode } from '../lib/fault.ts';
 import { Rollback } from '../lib/rollback.ts';
@@ -82,16 +84,21 @@ async function run(
   const io = taskIo(dir, { stdin: streams.stdin !== null, tty });
 
   cleanup.onFailure('FIFOs', () => removeFifos(dir, io));
-  await makeFifos(dir, io);
-  const stdout = outputs.use(copyOutput(io.stdout, streams.stdout));
-  const stderr = outputs.use(copyOutput(io.stderr, streams.stderr));
-
+  // Before containerd hears of the process: by its directory the next cristal would find it.
+  await ensureDir(dir);
+  const opened: OutputCopy[] = [];
   cleanup.onFailure('process', async (late) => {
     // The shim lets go of a process only after its last output was read, by whomever.
-    for (const output of [stdout, stderr]) output.drop();
+    for (const output of opened) output.drop();
     await endProcess(needs, id, late);
   });
-  await tasks.exec({ ...id, spec: process, ...io, terminal: tty }, { signal });
+  const open = async () => {
+    makeFifos(io);
+    opened.push(outputs.use(copyOutput(io.stdout, streams.stdout)));
+    opened.push(outputs.use(copyOutput(io.stderr, streams.stderr)));
+  };
+  // The shim opens the FIFOs at the start.
+  await allSettled([tasks.exec({ ...id, spec: process, ...io, terminal: tty }, { signal }), open()]);
   // Asked before the start, so that the end of a short command is not asked for when it is long over.
   using wait = waitInTime(tasks, order, signal);
   await tasks.start(containerId, execId, { signal });
@@ -99,7 +106,7 @@ async function run(
   using _input = feed(needs, order, { source: streams.stdin, path: io.stdin });
   const { exitStatus } = await wait.ended;
   // A child that kept the output open must not hold the answer.
-  await outputDone([stdout, stderr], drainMs, signal);
+  await outputDone(opened, drainMs, signal);
   return exitStatus;
 }
 

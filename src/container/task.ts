@@ -53,9 +53,8 @@ export function taskIo(dir: string, { stdin, tty }: { stdin: boolean; tty: boole
   return { stdin: stdin ? `${dir}/stdin` : '', stdout: `${dir}/stdout`, stderr: tty ? '' : `${dir}/stderr` };
 }
 
-/** Makes the directory and the FIFOs in it. */
-export async function makeFifos(dir: string, io: TaskIo): Promise<void> {
-  await ensureDir(dir);
+/** Makes the FIFOs, in a directory that exists. */
+export function makeFifos(io: TaskIo): void {
   for (const path of [io.stdin, io.stdout, io.stderr]) if (path !== '') makeFifo(path);
 }
 
@@ -100,7 +99,9 @@ export async function startTask(
   needs.released.delete(id);
   stage('open log and FIFOs');
   work.onFailure('io', () => closeIo(needs, id));
-  await makeFifos(needs.paths.containerState(id), taskIo(needs.paths.containerState(id), config));
+  const dir = needs.paths.containerState(id);
+  await ensureDir(dir);
+  makeFifos(taskIo(dir, config));
   const [snapshot, io] = await allSettled([
     containerd.snapshots.mounts(snapshotter, id, { signal }),
     openIo(needs, container, options.maxLineBytes),
@@ -140,7 +141,11 @@ export async function recordExit(needs: TaskNeeds, id: string, exit: Exit | null
   const container = needs.containers.get(id);
   if (container?.state !== 'running') return;
   // Before the task is deleted, since its cgroup goes with it.
-  const kills = await oomKills(container.cgroupsPath).catch(() => null);
+  const [kills, isDrained] = await allSettled([
+    oomKills(container.cgroupsPath).catch(() => null),
+    needs.pump.drained(id, DRAIN_MS),
+  ]);
+  if (!isDrained) needs.log.warn({ containerId: id }, 'output still open after exit; the rest of it is lost');
   const reason = exitReason(exit, kills);
   await span('exit', reason, (own) => {
     own?.set('containerId', id);
@@ -155,9 +160,6 @@ async function writeExit(
   id: string,
   { exit, reason }: { exit: Exit | null; reason: string },
 ): Promise<void> {
-  if (!(await needs.pump.drained(id, DRAIN_MS))) {
-    needs.log.warn({ containerId: id }, 'output still open after exit; the rest of it is lost');
-  }
   needs.stopping.delete(id);
   needs.inits.release(id);
   try {

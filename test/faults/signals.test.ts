@@ -11,6 +11,8 @@ const KILL = '/containerd.services.tasks.v1.Tasks/Kill';
 /** Two processes, of which the first is deaf to TERM. */
 const DEAF = ['sh', '-c', 'trap "" TERM; sleep 3600 & while true; do sleep 1; done'];
 
+const processesOf = (id: string) => processes().filter(({ cgroup }) => cgroup.includes(id));
+
 describe.each(containerdVersions)('signals to containers of containerd %s', (version) => {
   describe.skipIf(whyNot(version) !== null)('by pidfd', () => {
     let world: FaultWorld;
@@ -35,7 +37,6 @@ describe.each(containerdVersions)('signals to containers of containerd %s', (ver
         .map((path) => path.slice(path.lastIndexOf('/') + 1));
     }
 
-    const processesOf = (id: string) => processes().filter(({ cgroup }) => cgroup.includes(id));
     const pidfds = () => {
       const dir = `/proc/${world.cristal.pid()}/fd`;
       return readdirSync(dir).filter((fd) => {

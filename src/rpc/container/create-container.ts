@@ -35,7 +35,7 @@ import { relabelFiles } from './relabel.ts';
 type Needs = DraftNeeds &
   MachineNeeds &
   RemoveNeeds &
-  Pick<Services, 'abilities' | 'containerd' | 'images' | 'operations'>;
+  Pick<Services, 'abilities' | 'containerd' | 'execProcesses' | 'images' | 'operations'>;
 
 interface Order {
   readonly name: string;
@@ -223,6 +223,7 @@ async function makeRecord(
     .catch((error: unknown) => {
       throw during('write the record to containerd', innerFault(error));
     });
+  needs.execProcesses.keep(id, spec.process);
   return record;
 }
 
