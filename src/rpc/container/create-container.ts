@@ -130,10 +130,9 @@ function leftover(id: string, { name, config, sandbox, image }: Order, snapshott
   };
 }
 
-async function create(needs: Needs, order: Order, operation: Operation): Promise<string> {
+async function create(needs: Needs, order: Order, { signal, stage }: Operation): Promise<string> {
   const { containers, containerd, lease, log } = needs;
   const { config, sandbox, image } = order;
-  const { signal, stage } = operation;
   const id = newId();
   const runtime = runtimeNamed(needs.config, sandbox.runtimeHandler);
   const snapshotter = runtime.snapshotter || needs.config.containerd.snapshotter;
@@ -148,21 +147,15 @@ async function create(needs: Needs, order: Order, operation: Operation): Promise
   work.onFailure('status', () => containers.forget(id));
   await containers.saveStatus(id, NEW_STATUS);
 
-  stage('prepare snapshot');
+  stage('snapshot and record');
   work.onFailure('snapshot', (late) => containerd.snapshots.remove(snapshotter, id, { signal: late, lease }));
   const rootfs = prepareRootfs(needs, { id, image, snapshotter }, signal).catch((error: unknown) => {
     throw during(`prepare snapshot of image ${image.id}`, innerFault(error));
   });
-  // Beside the snapshot, for as long as nothing of it is needed. Recovery takes back either without the other.
+  // Beside each other, as far as the record needs nothing of the snapshot. Recovery takes back either without the other.
   const [, record] = await allSettled([
     rootfs,
-    makeRecord(
-      needs,
-      { ...order, id, runtime, snapshotter, rootfs: () => rootfs },
-      { ...operation, work },
-    ).finally(
-      () => stage('prepare snapshot'), // what there may be left to wait for
-    ),
+    makeRecord(needs, { ...order, id, runtime, snapshotter, rootfs: () => rootfs }, { signal, work }),
   ]);
 
   stage('write status');
@@ -181,15 +174,13 @@ async function create(needs: Needs, order: Order, operation: Operation): Promise
 async function makeRecord(
   needs: Needs,
   order: Order & Making,
-  { signal, stage, work }: Operation & { work: Rollback },
+  { signal, work }: { signal: AbortSignal; work: Rollback },
 ): Promise<ContainerRecord> {
   const { containers } = needs;
   const { id, config, sandbox, image, runtime, snapshotter, rootfs } = order;
-  stage('look at mounts, users and security profiles');
   const layers = { snapshotter, chainId: image.chainId };
   const machine = await gatherMachine(needs, { config, layers, rootfs, sandbox, runtime });
 
-  stage('make volumes');
   work.onFailure('views', (late) => removeViews(needs, { id, snapshotter, config }, late));
   work.onFailure('volumes', () => releaseVolumes(needs, id));
   const userns = userNamespaceOf(sandbox.config, pinsDir(needs.paths.sandboxState(sandbox.id)));
@@ -201,10 +192,8 @@ async function makeRecord(
 
   const drafted = draftContainer(needs, { ...order, volumes }, machine);
   const { record, spec, files } = drafted;
-  stage('label files for SELinux');
   await relabelFiles({ config, files, volumes, mountSources: machine.mountSources }, spec.linux.mountLabel);
 
-  stage('write the record to containerd');
   const labels = { ...drafted.labels, ...viewLabels(id, snapshotter, config.mounts) };
   work.onFailure('record', (late) => containers.deleteRecord(id, { signal: late }));
   await containers
