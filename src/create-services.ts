@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import pkg from '../package.json' with { type: 'json' };
 import type { Config } from './config/schema.ts';
 import { createExecProcesses } from './container/exec-process.ts';
+import { Inits, isPlain } from './container/inits.ts';
 import { createSessions } from './container/sessions.ts';
 import { StdinKeeper } from './container/stdin.ts';
 import { ExitWaiters } from './container/waiters.ts';
@@ -16,11 +17,13 @@ import { ensureDir, exists } from './host/files.ts';
 import { startNamespaceThread } from './host/namespaces.ts';
 import { lockRoot } from './host/root-lock.ts';
 import { startLogPump } from './io/log-pump.ts';
+import { Background } from './lib/background.ts';
 import { KeyedLock } from './lib/keyed-lock.ts';
 import { Tracer } from './lib/trace.ts';
 import type { ImageService } from './registry/service.ts';
 import { createImageService } from './registry/service.ts';
 import { CdiDevices } from './rpc/container/cdi.ts';
+import { ImageUserFiles } from './rpc/container/image-user-files.ts';
 import { createDiskUsage } from './rpc/image/disk-usage.ts';
 import { allSnapshotters } from './rpc/image/snapshotter.ts';
 import { Operations } from './rpc/operations.ts';
@@ -65,6 +68,10 @@ export async function createServices(
   const network = stack.use(await createNetwork({ ...config.cni, otherDirs, cacheDir: paths.cniCache, log }));
   const cgroupDriver = systemd ? 'systemd' : 'cgroupfs';
   const facts = await readHostFacts();
+  const isPlainHandler = (name: string) => {
+    const runtime = config.runtimes[name];
+    return runtime !== undefined && isPlain(runtime);
+  };
   const stores = {
     sandboxes: createSandboxStore(containerd.containers, paths),
     containers: createContainerStore(containerd.containers, paths),
@@ -83,17 +90,21 @@ export async function createServices(
     ...stores,
     containerEvents: stack.use(createContainerEvents({ ...stores, log })),
     cdi: new CdiDevices(config.cdiSpecDirs),
+    userFiles: new ImageUserFiles(),
     diskUsage: createDiskUsage(containerd, { snapshotters: allSnapshotters(config), log }),
     apparmor: new Apparmor(),
     namespaces: stack.use(await startNamespaceThread(log)),
     network,
     pump: stack.use(await startLogPump(log)),
     stdin: stack.use(new StdinKeeper()),
+    background: stack.use(new Background(log)),
     execProcesses: createExecProcesses(containerd.containers),
     locks: new KeyedLock(),
     operations: new Operations(),
     exits: new ExitWaiters(),
+    inits: stack.use(new Inits(isPlainHandler, log)),
     stopping: new Set(),
+    released: new Set(),
     lease: `cristal-${config.containerd.namespace}`,
   };
   const sessions = stack.use(createSessions(base));

@@ -33,6 +33,15 @@ test('containerd is asked once for a container, and each command is its own', as
   ]);
 });
 
+test('containerd is not asked for a process that was told, and hears the same of it', async () => {
+  const { asked, processes } = counting();
+  processes.keep('told', buildContainerSpec(containerInput()).process);
+  expect(await processes.of(exec('told', ['ls']), signal)).toEqual(
+    await processes.of(exec('asked', ['ls']), signal),
+  );
+  expect(asked).toEqual(['asked']);
+});
+
 test('what was used least recently is forgotten first', async () => {
   const { asked, processes } = counting();
   await processes.of(exec('probed', ['true']), signal);

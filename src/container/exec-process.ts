@@ -29,22 +29,28 @@ export interface ExecCommand {
 export interface ExecProcesses {
   /** The process that a command becomes in a container: like its first one, but for the command. */
   of(command: ExecCommand, signal: AbortSignal): Promise<TypedAny>;
+  /** Tells the first process of a container that was just made, so that containerd need not be asked for it. */
+  keep(containerId: string, first: OciProcess): void;
 }
 
 /**
- * A container's first process never changes and its id is never used again, so containerd is asked once for
- * those that are exec'ed into again and again, as probes do.
+ * A container's first process never changes and its id is never used again, so containerd is asked once at most,
+ * and not at all for what this daemon made itself.
  */
 export function createExecProcesses(containers: Pick<Containerd['containers'], 'get'>): ExecProcesses {
   const kept = new Map<string, OciProcess>();
+  const keep = (containerId: string, first: OciProcess) => {
+    // The last one used is the last one to go.
+    kept.delete(containerId);
+    kept.set(containerId, first);
+    const [oldest] = kept.keys();
+    if (kept.size > MAX_KEPT && oldest !== undefined) kept.delete(oldest);
+  };
   return {
+    keep,
     async of({ containerId, cmd, tty }, signal) {
       const first = kept.get(containerId) ?? (await firstProcess(containers, containerId, signal));
-      // The last one used is the last one to go.
-      kept.delete(containerId);
-      kept.set(containerId, first);
-      const [oldest] = kept.keys();
-      if (kept.size > MAX_KEPT && oldest !== undefined) kept.delete(oldest);
+      keep(containerId, first);
       return processAny(buildExecProcess(first, cmd, tty));
     },
   };

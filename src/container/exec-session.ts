@@ -3,10 +3,13 @@ import type { Readable } from 'node:stream';
 import type { Containerd } from '../containerd/client.ts';
 import type { TaskExit, Tasks } from '../containerd/tasks.ts';
 import type { TypedAny } from '../containerd/typed-any.ts';
-import { removeTree } from '../host/files.ts';
+import { ensureDir, removeTree } from '../host/files.ts';
 import { killTree } from '../host/process-tree.ts';
 import { copyInput, openInput } from '../io/copy-input.ts';
+import type { OutputCopy } from '../io/copy-output.ts';
 import { copyOutput, outputDone } from '../io/copy-output.ts';
+import { allSettled } from '../lib/all-settled.ts';
+import type { Background } from '../lib/background.ts';
 import { during, Fault, isCode } from '../lib/fault.ts';
 import { Rollback } from '../lib/rollback.ts';
 import type { RemoteStreams } from '../lib/streams.ts';
@@ -34,7 +37,9 @@ export interface ExecOrder {
 /** Names one process that was added to a container. */
 export type ExecId = Pick<ExecOrder, 'containerId' | 'execId'>;
 
-export type ExecNeeds = Pick<TaskNeeds, 'paths' | 'log'> & { readonly containerd: Pick<Containerd, 'tasks'> };
+export type ExecNeeds = EndNeeds & Pick<TaskNeeds, 'log'> & { readonly background: Pick<Background, 'own'> };
+
+type EndNeeds = Pick<TaskNeeds, 'paths'> & { readonly containerd: Pick<Containerd, 'tasks'> };
 
 /**
  * Runs a process between the client's streams, and answers its exit code after they took all that it said.
@@ -58,8 +63,8 @@ export async function runSession(
   };
   try {
     const exitCode = await run(needs, work, { cleanup, outputs, signal });
-    // Not awaited: the shim waits 10 s for a child that keeps the output open, and the answer need not.
-    void cleanUp();
+    // The shim waits 10 s for a child that keeps the output open, and the answer need not.
+    needs.background.own(cleanUp(), { containerId, execId });
     return exitCode;
   } catch (error) {
     await cleanUp();
@@ -79,16 +84,20 @@ async function run(
   const io = taskIo(dir, { stdin: streams.stdin !== null, tty });
 
   cleanup.onFailure('FIFOs', async () => removeFifos(dir, io));
+  // Before containerd hears of the process: by its directory the next cristal would find it.
   makeFifos(dir, io);
-  const stdout = outputs.use(copyOutput(io.stdout, streams.stdout));
-  const stderr = outputs.use(copyOutput(io.stderr, streams.stderr));
-
+  const opened: OutputCopy[] = [];
   cleanup.onFailure('process', async (late) => {
     // The shim lets go of a process only after its last output was read, by whomever.
-    for (const output of [stdout, stderr]) output.drop();
+    for (const output of opened) output.drop();
     await endProcess(needs, id, late);
   });
-  await tasks.exec({ ...id, spec: process, ...io, terminal: tty }, { signal });
+  const open = async () => {
+    opened.push(outputs.use(copyOutput(io.stdout, streams.stdout)));
+    opened.push(outputs.use(copyOutput(io.stderr, streams.stderr)));
+  };
+  // The shim opens the FIFOs at the start.
+  await allSettled([tasks.exec({ ...id, spec: process, ...io, terminal: tty }, { signal }), open()]);
   // Asked before the start, so that the end of a short command is not asked for when it is long over.
   using wait = waitInTime(tasks, order, signal);
   await tasks.start(containerId, execId, { signal });
@@ -96,12 +105,12 @@ async function run(
   using _input = feed(needs, order, { source: streams.stdin, path: io.stdin });
   const { exitStatus } = await wait.ended;
   // A child that kept the output open must not hold the answer.
-  await outputDone([stdout, stderr], drainMs, signal);
+  await outputDone(opened, drainMs, signal);
   return exitStatus;
 }
 
 /** Ends an exec that nobody waits for any more, as after a crash, and takes its FIFOs away. */
-export async function endExec(needs: ExecNeeds, exec: ExecId, signal: AbortSignal): Promise<void> {
+export async function endExec(needs: EndNeeds, exec: ExecId, signal: AbortSignal): Promise<void> {
   await endProcess(needs, exec, signal);
   await removeTree(needs.paths.execState(exec.containerId, exec.execId));
 }

@@ -10,6 +10,7 @@ import { containerConfig } from '../spec/fixtures.ts';
 import type { Container } from '../store/containers.ts';
 import { createContainerStore, NEW_STATUS } from '../store/containers.ts';
 import { createPaths } from '../store/paths.ts';
+import { Inits } from './inits.ts';
 import { StdinKeeper } from './stdin.ts';
 import type { TaskNeeds } from './task.ts';
 import { ExitWaiters } from './waiters.ts';
@@ -52,8 +53,10 @@ export function taskNeeds(tasks: Partial<Tasks>): TaskNeeds & AsyncDisposable {
     pump: { drained: async () => true, close: async () => {} } as never,
     stdin: new StdinKeeper(),
     exits: new ExitWaiters(),
+    inits: new Inits(() => false, pino({ level: 'silent' })),
     locks: new KeyedLock(),
     stopping: new Set(),
+    released: new Set(),
     log: pino({ level: 'silent' }),
     [Symbol.asyncDispose]: () => removeTree(dir),
   };

@@ -1,14 +1,13 @@
 import { expect, test } from 'vitest';
 import type { ProcessRef } from '../containerd/tasks.ts';
 import { Fault } from '../lib/fault.ts';
+import { SIGKILL } from '../spec/signal.ts';
 import { container, taskNeeds } from './fixtures.ts';
 import { stopContainer } from './stop.ts';
 import type { TaskNeeds } from './task.ts';
 import { recordExit } from './task.ts';
 
 const SIGTERM = 15;
-
-import { SIGKILL } from '../spec/signal.ts';
 
 const patient = new AbortController().signal;
 const at = (exitCode: number) => ({ exitCode, exitedAt: 5n });
@@ -97,4 +96,36 @@ test('a start that is under way is waited for, and then stopped', async () => {
   starting[Symbol.dispose]();
   await stop;
   expect(signals).toEqual([SIGTERM]);
+});
+
+/** Processes that are held here: `ends` says which signals end the container. */
+function held(needs: TaskNeeds & AsyncDisposable, ends: (signal: number) => boolean) {
+  const sent: number[] = [];
+  const signal = async (id: string, number: number) => {
+    sent.push(number);
+    if (ends(number)) setImmediate(() => void recordExit(needs, id, at(128 + number)));
+    return true;
+  };
+  const inits = { signal, kill: (id: string) => signal(id, SIGKILL), release: () => {} };
+  Object.assign(needs, { inits });
+  return sent;
+}
+
+test('a process that is held is signalled without containerd', async () => {
+  const { needs, signals } = world(0);
+  await using _dir = needs;
+  const sent = held(needs, (signal) => signal === SIGKILL);
+  await stopContainer(needs, container(), 10, patient);
+  expect(sent).toEqual([SIGTERM, SIGKILL]);
+  expect(signals).toEqual([]);
+  expect(needs.containers.get('c1')).toMatchObject({ state: 'exited', exitCode: 137 });
+});
+
+test('one that is still there after it was killed is killed by containerd', async () => {
+  const { needs, signals } = world(SIGKILL);
+  await using _dir = needs;
+  const sent = held(needs, () => false);
+  await stopContainer(needs, container(), 0, patient);
+  expect(sent).toEqual([SIGKILL]);
+  expect(signals).toEqual([SIGKILL]);
 });

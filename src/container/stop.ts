@@ -27,6 +27,8 @@ export async function stopContainer(
     if (await exitedWithin(needs, id, graceMs, abort)) return;
     needs.log.info({ containerId: id, graceMs }, 'grace period over, killing');
   }
+  // One that is still there after that, as when it is frozen, is for containerd to kill.
+  if ((await needs.inits.kill(id)) && (await exitedWithin(needs, id, ASK_MS, abort))) return;
   await signalTask(needs, id, SIGKILL, { all: true, abort });
   while (!(await exitedWithin(needs, id, ASK_MS, abort))) {
     await askForExit(needs, id, abort);
@@ -38,7 +40,8 @@ async function signalOnce(needs: TaskNeeds, container: Container, abort: AbortSi
   if (needs.stopping.has(id)) return;
   needs.stopping.add(id);
   try {
-    await signalTask(needs, id, signalNumber(stopSignal), { abort });
+    const signal = signalNumber(stopSignal);
+    if (!(await needs.inits.signal(id, signal))) await signalTask(needs, id, signal, { abort });
   } catch (error) {
     needs.stopping.delete(id);
     throw error;

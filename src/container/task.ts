@@ -17,6 +17,7 @@ import type { Paths } from '../store/paths.ts';
 import type { Exit } from './exit.ts';
 import { exitReason, UNKNOWN_EXIT_CODE } from './exit.ts';
 import { rootfsOf } from './id-maps.ts';
+import type { Inits } from './inits.ts';
 import type { StdinKeeper } from './stdin.ts';
 import type { ExitWaiters } from './waiters.ts';
 
@@ -31,9 +32,12 @@ export interface TaskNeeds {
   readonly pump: LogPump;
   readonly stdin: StdinKeeper;
   readonly exits: ExitWaiters;
+  readonly inits: Inits;
   readonly locks: KeyedLock;
   /** The containers that were sent their stop signal and have not exited yet. */
   readonly stopping: Set<string>;
+  /** The containers whose task was seen to be deleted, with all that served it: there is no more to be freed of it. */
+  readonly released: Set<string>;
   readonly log: Logger;
 }
 
@@ -95,9 +99,11 @@ export async function startTask(
   const { signal, stage } = options;
   await using work = new Rollback((step, err) => log.error({ err, containerId: id, step }, 'rollback stuck'));
 
+  needs.released.delete(id);
   stage('open log and FIFOs');
   work.onFailure('io', () => closeIo(needs, id));
-  makeFifos(needs.paths.containerState(id), taskIo(needs.paths.containerState(id), config));
+  const dir = needs.paths.containerState(id);
+  makeFifos(dir, taskIo(dir, config));
   const [snapshot, io] = await allSettled([
     containerd.snapshots.mounts(snapshotter, id, { signal }),
     openIo(needs, container, options.maxLineBytes),
@@ -105,17 +111,26 @@ export async function startTask(
 
   stage('create task');
   work.onFailure('task', (late) => endTask(needs.containerd, id, late));
+  work.onFailure('process handle', () => needs.inits.release(id));
   const rootfs = rootfsOf(needs.paths.containerMounts(id), snapshot, config);
-  await containerd.tasks.create(
+  const created = await containerd.tasks.create(
     { containerId: id, rootfs, ...io, terminal: config.tty, options: options.runtime },
     { signal },
   );
 
   stage('start task');
+  // Before the start, whose success then says that the process with this pid was the container's all the while.
+  needs.inits.hold(container, created.pid);
   // Taken before, since one that ends at once has its end on record before we hear of its start.
   const startedAt = nowNs();
-  const { pid } = await containerd.tasks.start(id, '', { signal });
-  await containers.setStatus(id, { state: 'running', pid, startedAt });
+  const running = { state: 'running', pid: created.pid, startedAt } as const;
+  // Beside each other: where a start was cut off recovery finds the task not started, whatever the file says.
+  const [{ pid }] = await allSettled<[{ pid: number }, void]>([
+    containerd.tasks.start(id, '', { signal }),
+    containers.saveStatus(id, { ...container, ...running }),
+  ]);
+  if (pid !== created.pid) needs.inits.release(id);
+  containers.update(id, { ...running, pid });
   work.commit();
 }
 
@@ -128,7 +143,11 @@ export async function recordExit(needs: TaskNeeds, id: string, exit: Exit | null
   const container = needs.containers.get(id);
   if (container?.state !== 'running') return;
   // Before the task is deleted, since its cgroup goes with it.
-  const kills = await oomKills(container.cgroupsPath).catch(() => null);
+  const [kills, isDrained] = await allSettled([
+    oomKills(container.cgroupsPath).catch(() => null),
+    needs.pump.drained(id, DRAIN_MS),
+  ]);
+  if (!isDrained) needs.log.warn({ containerId: id }, 'output still open after exit; the rest of it is lost');
   const reason = exitReason(exit, kills);
   await span('exit', reason, (own) => {
     own?.set('containerId', id);
@@ -143,10 +162,8 @@ async function writeExit(
   id: string,
   { exit, reason }: { exit: Exit | null; reason: string },
 ): Promise<void> {
-  if (!(await needs.pump.drained(id, DRAIN_MS))) {
-    needs.log.warn({ containerId: id }, 'output still open after exit; the rest of it is lost');
-  }
   needs.stopping.delete(id);
+  needs.inits.release(id);
   try {
     await needs.containers.setStatus(id, {
       state: 'exited',
@@ -167,8 +184,10 @@ async function writeExit(
 
 /** Deletes a stopped task and everything that served its input and output. Already gone is done. */
 export async function releaseTask(needs: TaskNeeds, id: string, signal: AbortSignal): Promise<void> {
-  await needs.containerd.tasks.delete(id, { signal });
+  const deleted = await needs.containerd.tasks.delete(id, { signal });
   await closeIo(needs, id);
+  // One that containerd does not find may have lost its record only, and its shim be there.
+  if (deleted !== null) needs.released.add(id);
 }
 
 /** Lets go of a container's input and output, and removes its FIFOs. Already gone is done. */

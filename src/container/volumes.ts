@@ -3,7 +3,7 @@ import type { Mount } from '../containerd/mount.ts';
 import type { ContainerConfig__Output as ContainerConfig } from '../gen/runtime/v1/ContainerConfig.ts';
 import type { Mount__Output as CriMount } from '../gen/runtime/v1/Mount.ts';
 import { copyTree } from '../host/copy-tree.ts';
-import { ensureDir, removeTree } from '../host/files.ts';
+import { ensureDir, exists, removeTree } from '../host/files.ts';
 import { unmountTree } from '../host/mounts.ts';
 import { directoryInRoot } from '../host/path-in-root.ts';
 import { mountReadOnly } from '../host/snapshot-mounts.ts';
@@ -37,8 +37,8 @@ export interface VolumeOrder {
   readonly config: ContainerConfig;
   readonly image: Image;
   readonly snapshotter: string;
-  /** Of its root file system, which nobody has mounted yet. */
-  readonly rootfs: readonly Mount[];
+  /** Of its root file system, which nobody has mounted yet. Asked only where it is needed. */
+  readonly rootfs: () => Promise<Mount[]>;
   /** Its pod's own, null where it has none. */
   readonly userns: PodUserNamespace | null;
   /** Each host path of the config's mounts to its real path. */
@@ -63,7 +63,7 @@ export async function makeVolumes(
   const prepared: Record<number, string> = {};
   const imageRefs: Record<number, string> = {};
   if (order.userns) {
-    await idMapRootfs(needs.paths.containerMounts(order.id), order.rootfs, order.userns);
+    await idMapRootfs(needs.paths.containerMounts(order.id), await order.rootfs(), order.userns);
   }
   for (const [place, wanted] of order.config.mounts.entries()) {
     if (!isImageVolume(wanted)) {
@@ -90,9 +90,13 @@ export async function makeVolumes(
 /** Unmounts and removes what `makeVolumes` made, whatever is there of it. Already gone is done. */
 export async function releaseVolumes(needs: Pick<VolumeNeeds, 'paths'>, id: string): Promise<void> {
   const dir = needs.paths.containerMounts(id);
-  await unmountTree(dir);
-  await removeTree(dir);
-  await removeTree(needs.paths.containerVolumes(id));
+  const volumes = needs.paths.containerVolumes(id);
+  // Most containers have neither, and a look for mounts reads the list of all that the machine has.
+  if (await exists(dir)) {
+    await unmountTree(dir);
+    await removeTree(dir);
+  }
+  if (await exists(volumes)) await removeTree(volumes);
 }
 
 /** Removes the views that its image volumes stood on. They must not be mounted any more. */
@@ -182,7 +186,7 @@ async function fillVolumes(
   const root = `${mounts}/filled`;
   await ensureDir(root, PRIVATE);
   await ensureDir(needs.paths.containerVolumes(id), PRIVATE);
-  mountReadOnly(rootfs, root);
+  mountReadOnly(await rootfs(), root);
   try {
     const volumes: { path: string; source: string }[] = [];
     for (const [place, path] of paths.entries()) {

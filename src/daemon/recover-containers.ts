@@ -74,7 +74,7 @@ async function recoverContainer(
     case 'undo-start':
       await endTask(needs.containerd, id, late);
       await releaseTask(needs, id, late);
-      return await put(needs, container, { state: 'created', pid: 0 });
+      return await put(needs, container, { state: 'created', pid: 0, startedAt: 0n });
     case 'keep':
       needs.containers.restore(container);
       // A start that was cut off before its task came to be has made the FIFOs.
@@ -88,6 +88,7 @@ async function recoverContainer(
         pid: decision.pid || container.pid,
         startedAt: container.startedAt || nowNs(),
       });
+      await holdInit(needs, container, decision.pid);
       await endExecs(needs, id);
       // Only a checkpoint freezes a container, and the one who took it is gone.
       if (found.task?.status === 'paused') await needs.containerd.tasks.resume(id, { signal: late });
@@ -102,6 +103,19 @@ async function recoverContainer(
       await recordExit(needs, id, decision.exit);
     }
   }
+}
+
+/** Containerd is asked after the process was opened: it may have ended since the list, and its pid be another's. */
+async function holdInit(needs: RecoverContainersNeeds, container: Container, pid: number): Promise<void> {
+  if (!needs.inits.hold(container, pid)) return;
+  const { id } = container;
+  try {
+    const task = await needs.containerd.tasks.get(id, '', { signal: AbortSignal.timeout(UNDO_MS) });
+    if (task.pid === pid && task.status !== 'stopped') return;
+  } catch (err) {
+    needs.log.warn({ err, containerId: id }, 'could not look at a process again, containerd will signal it');
+  }
+  needs.inits.release(id);
 }
 
 /** Goes on with the log. Where that cannot be had the output is read all the same, or the container would stall. */

@@ -29,6 +29,8 @@ export const UMOUNT_NOFOLLOW = 0x8;
 const SYS_OPEN_TREE = 428;
 const SYS_MOVE_MOUNT = 429;
 const SYS_OPENAT2 = 437;
+const SYS_PIDFD_SEND_SIGNAL = 424;
+const SYS_PIDFD_OPEN = 434;
 const OPEN_TREE_CLONE = 0x1;
 const MOVE_MOUNT_F_EMPTY_PATH = 0x4;
 const MOUNT_ATTR_IDMAP = 0x10_0000;
@@ -378,6 +380,17 @@ export function openInRoot(rootFd: number, path: string): number {
   how.writeBigUInt64LE(BigInt(RESOLVE_IN_ROOT), 16);
   const argument = ['int', rootFd, 'const char *', path, 'void *', how, 'size_t', how.length];
   return call('openat2', path, SYS_OPENAT2, ...argument);
+}
+
+/** A descriptor that stands for the process of that pid, also when the pid is another's by now. The caller closes it. */
+export function openPidfd(pid: number): number {
+  return call('pidfd_open', `${pid}`, SYS_PIDFD_OPEN, 'int', pid, 'unsigned int', 0);
+}
+
+/** ESRCH when the process has been reaped. */
+export function signalPidfd(fd: number, signal: number): void {
+  const args = ['int', fd, 'int', signal, 'void *', null, 'unsigned int', 0];
+  call('pidfd_send_signal', `${signal}`, SYS_PIDFD_SEND_SIGNAL, ...args);
 }
 
 const timespec = Buffer.alloc(16);

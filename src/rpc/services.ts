@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/schema.ts';
 import type { ExecProcesses } from '../container/exec-process.ts';
+import type { Inits } from '../container/inits.ts';
 import type { StdinKeeper } from '../container/stdin.ts';
 import type { ExitWaiters } from '../container/waiters.ts';
 import type { Containerd } from '../containerd/client.ts';
@@ -8,6 +9,7 @@ import type { Apparmor } from '../host/apparmor.ts';
 import type { Network } from '../host/cni/network.ts';
 import type { NamespaceThread } from '../host/namespaces.ts';
 import type { LogPump } from '../io/log-pump.ts';
+import type { Background } from '../lib/background.ts';
 import type { HostFacts } from '../lib/host-facts.ts';
 import type { KeyedLock } from '../lib/keyed-lock.ts';
 import type { RuntimeAbilities } from '../lib/runtime-abilities.ts';
@@ -19,6 +21,7 @@ import type { Paths } from '../store/paths.ts';
 import type { SandboxStore } from '../store/sandboxes.ts';
 import type { StreamingServer } from '../streaming/server.ts';
 import type { CdiDevices } from './container/cdi.ts';
+import type { ImageUserFiles } from './container/image-user-files.ts';
 import type { DiskUsage } from './image/disk-usage.ts';
 import type { Operations } from './operations.ts';
 import type { ContainerEvents } from './runtime/container-events.ts';
@@ -43,6 +46,8 @@ export interface Services {
   /** What GetContainerEvents tells. */
   readonly containerEvents: ContainerEvents;
   readonly cdi: CdiDevices;
+  /** The users and groups of images. */
+  readonly userFiles: ImageUserFiles;
   /** What ImageFsInfo tells. */
   readonly diskUsage: DiskUsage;
   /** The AppArmor profiles in the kernel. */
@@ -54,12 +59,17 @@ export interface Services {
   readonly pump: LogPump;
   readonly stdin: StdinKeeper;
   readonly execProcesses: ExecProcesses;
+  readonly background: Background;
   /** Keys `sandbox/<id>` and `container/<id>`; a container's life shares its sandbox's. */
   readonly locks: KeyedLock;
   readonly operations: Operations;
   readonly exits: ExitWaiters;
+  /** The first processes of running containers. */
+  readonly inits: Inits;
   /** The containers that were sent their stop signal and have not exited yet. */
   readonly stopping: Set<string>;
+  /** The containers whose task was seen to be deleted, with all that served it. */
+  readonly released: Set<string>;
   /** Serves the sessions that Exec, Attach and PortForward promise. */
   readonly streaming: StreamingServer;
   /** Id of the lease that holds the snapshots of containers in the making. */

@@ -58,7 +58,7 @@ describe.each(containerdVersions)('container events over containerd %s', (versio
       const { podId, id } = await world.runContainer(pod, world.container('app'));
       using watching = watch();
       // Nobody listened while they came to be.
-      await eventually(() => watching.events.length >= 4);
+      await eventually(() => watching.told().includes(`${id} STARTED`));
       expect(watching.told().slice(-4)).toEqual([
         `${podId} CREATED`,
         `${podId} STARTED`,

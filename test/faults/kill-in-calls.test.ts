@@ -38,9 +38,8 @@ const inStartContainer: Place[] = [
   [`${TASKS}/Start`, 'before'],
   [`${TASKS}/Start`, 'after'],
 ];
+// The processes of a pod without a pause container are killed without containerd.
 const inRemovePodSandbox: Place[] = [
-  [`${TASKS}/Kill`, 'before'],
-  [`${TASKS}/Kill`, 'after'],
   [`${TASKS}/Delete`, 'before'],
   [`${TASKS}/Delete`, 'after'],
   ['CNI DEL', 'before'],
@@ -49,6 +48,13 @@ const inRemovePodSandbox: Place[] = [
   [`${SNAPSHOTS}/Remove`, 'after'],
   [`${CONTAINERS}/Delete`, 'before'],
   [`${CONTAINERS}/Delete`, 'after'],
+];
+
+const inRemovePausedSandbox: Place[] = [
+  [`${TASKS}/Kill`, 'before'],
+  [`${TASKS}/Kill`, 'after'],
+  [`${TASKS}/Delete`, 'before'],
+  [`${TASKS}/Delete`, 'after'],
 ];
 
 // All of it against the new containerd; against the old one what its tasks and snapshots could do otherwise.
@@ -137,6 +143,35 @@ describe.each(containerdVersions)('cristal killed with -9 over containerd %s', (
       await worksNow(pod);
     });
 
+    // The snapshot and the record of a container are made beside each other, once its image is known.
+    test.each([
+      ['a record and no snapshot', `${SNAPSHOTS}/Prepare`, ['containers', 'ls', '-q']],
+      ['a snapshot and no record', `${CONTAINERS}/Create`, ['snapshots', 'ls']],
+    ])('CreateContainer, when there is %s', async (_, method, list) => {
+      const pod = newPod();
+      const podId = await world.runPod(pod);
+      await world.createContainer(podId, pod, world.container('first'));
+      const before = await world.state();
+      const listed = async () => (await world.containerd.ctr(...list)).split('\n').length;
+      const listedBefore = await listed();
+      const rule = world.proxy.rule({ method, when: 'before', action: 'hang', times: 1 });
+      const outcome = world.createContainer(podId, pod, world.container('main')).then(
+        () => 'answered',
+        () => 'broken',
+      );
+      await rule.hit;
+      expect(await eventually(async () => (await listed()) > listedBefore)).toBe(true);
+      await world.cristal.kill9();
+      expect(await outcome).toBe('broken');
+      await world.cristal.resume();
+      world.proxy.clearRules();
+      expect(await world.left(before)).toEqual([]);
+      expect((await world.cri.runtime.listContainers({})).containers).toHaveLength(1);
+      await world.createContainer(podId, pod, world.container('main'));
+      await world.cri.runtime.removePodSandbox({ podSandboxId: podId });
+      expect(await world.left(clean)).toEqual([]);
+    });
+
     test.each(inStartContainer)('StartContainer, %s %s', async (...place) => {
       const pod = newPod();
       const podId = await world.runPod(pod);
@@ -153,16 +188,27 @@ describe.each(containerdVersions)('cristal killed with -9 over containerd %s', (
       expect(await world.left(clean)).toEqual([]);
     });
 
-    test.each(all ? inRemovePodSandbox : [])('RemovePodSandbox, %s %s', async (...place) => {
+    async function killInRemoval(place: Place, handler: string): Promise<void> {
       const pod = newPod();
-      const { podId } = await world.runContainer(pod, world.container('main'));
+      const { podId } = await world.runContainer(pod, world.container('main'), handler);
       await killAt(place, async () => await world.cri.runtime.removePodSandbox({ podSandboxId: podId }));
       await world.cri.runtime.removePodSandbox({ podSandboxId: podId });
       expect(await world.podIds()).toEqual([]);
       expect((await world.cri.runtime.listContainers({})).containers).toEqual([]);
       expect(await world.left(clean)).toEqual([]);
-      await worksNow(pod);
+      await worksNow(pod, handler);
+    }
+
+    test.each(all ? inRemovePodSandbox : [])('RemovePodSandbox, %s %s', async (...place) => {
+      await killInRemoval(place, '');
     });
+
+    test.each(all ? inRemovePausedSandbox : [])(
+      'RemovePodSandbox with a pause container, %s %s',
+      async (...place) => {
+        await killInRemoval(place, 'paused');
+      },
+    );
 
     // The places above are where cristal waits for others; these moments fall between them.
     test.each(all ? [4, 12, 20, 30, 45, 70, 120, 180] : [25])('a pod, after %i ms', async (ms) => {

@@ -119,7 +119,7 @@ describe.skipIf(whyNot('2.3') !== null)('a client that goes away and calls again
     const create = async (options: CriCallOptions = {}) =>
       await world.cri.runtime.createContainer({ podSandboxId: podId, config, sandboxConfig: pod }, options);
     await leave(way, rule.hit, create);
-    await loggedStage('CreateContainer', 'prepare snapshot');
+    await loggedStage('CreateContainer', 'snapshot and record');
     const again = create();
     await sleep(100);
     rule.remove();

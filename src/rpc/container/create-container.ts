@@ -1,3 +1,4 @@
+import type { NamedRuntime } from '../../config/runtimes.ts';
 import { runtimeNamed } from '../../config/runtimes.ts';
 import { specAny } from '../../container/oci-any.ts';
 import type { RemoveNeeds } from '../../container/remove.ts';
@@ -8,6 +9,7 @@ import type { ContainerConfig__Output as ContainerConfig } from '../../gen/runti
 import type { CreateContainerRequest__Output as Request } from '../../gen/runtime/v1/CreateContainerRequest.ts';
 import type { CreateContainerResponse as Response } from '../../gen/runtime/v1/CreateContainerResponse.ts';
 import type { Image } from '../../image/image.ts';
+import { allSettled } from '../../lib/all-settled.ts';
 import type { Call } from '../../lib/call.ts';
 import { during, Fault, innerFault, isCode } from '../../lib/fault.ts';
 import { newId } from '../../lib/id.ts';
@@ -17,7 +19,7 @@ import { nowNs } from '../../lib/time.ts';
 import { checkNamespaces, userNamespaceOf } from '../../sandbox/namespaces.ts';
 import { pinsDir } from '../../sandbox/release.ts';
 import { checkMounts } from '../../spec/mount-rules.ts';
-import type { Container, ContainerStatus } from '../../store/containers.ts';
+import type { Container, ContainerRecord, ContainerStatus } from '../../store/containers.ts';
 import { containerName, NEW_STATUS } from '../../store/containers.ts';
 import { ROOT_LABEL } from '../../store/paths.ts';
 import type { Sandbox } from '../../store/sandboxes.ts';
@@ -33,13 +35,22 @@ import { relabelFiles } from './relabel.ts';
 type Needs = DraftNeeds &
   MachineNeeds &
   RemoveNeeds &
-  Pick<Services, 'abilities' | 'containerd' | 'images' | 'operations'>;
+  Pick<Services, 'abilities' | 'containerd' | 'execProcesses' | 'images' | 'operations'>;
 
 interface Order {
   readonly name: string;
   readonly config: ContainerConfig;
   readonly sandbox: Sandbox;
   readonly image: Image;
+}
+
+/** What was decided before the container is made. */
+interface Making {
+  readonly id: string;
+  readonly runtime: NamedRuntime;
+  readonly snapshotter: string;
+  /** The mounts of its root file system, once it is prepared. */
+  readonly rootfs: () => Promise<Mount[]>;
 }
 
 export async function createContainer(needs: Needs, request: Request, call: Call): Promise<Response> {
@@ -136,16 +147,40 @@ async function create(needs: Needs, order: Order, { signal, stage }: Operation):
   work.onFailure('status', () => containers.forget(id));
   await containers.saveStatus(id, NEW_STATUS);
 
-  stage('prepare snapshot');
+  stage('snapshot and record');
   work.onFailure('snapshot', (late) => containerd.snapshots.remove(snapshotter, id, { signal: late, lease }));
-  const rootfs = await prepareRootfs(needs, { id, image, snapshotter }, signal).catch((error: unknown) => {
+  const rootfs = prepareRootfs(needs, { id, image, snapshotter }, signal).catch((error: unknown) => {
     throw during(`prepare snapshot of image ${image.id}`, innerFault(error));
   });
+  // Beside each other, as far as the record needs nothing of the snapshot. Recovery takes back either without the other.
+  const [, record] = await allSettled([
+    rootfs,
+    makeRecord(needs, { ...order, id, runtime, snapshotter, rootfs: () => rootfs }, { signal, work }),
+  ]);
 
-  stage('look at mounts, users and security profiles');
-  const machine = await gatherMachine(needs, { config, rootfs, sandbox, runtime });
+  stage('write status');
+  const status: ContainerStatus = {
+    ...NEW_STATUS,
+    state: 'created',
+    resources: config.linux?.resources ?? null,
+  };
+  await containers.saveStatus(id, status);
+  containers.put({ ...record, ...status });
+  work.commit();
+  return id;
+}
 
-  stage('make volumes');
+/** Decides what the container is, makes its volumes, and writes its record. `work` gets the undos. */
+async function makeRecord(
+  needs: Needs,
+  order: Order & Making,
+  { signal, work }: { signal: AbortSignal; work: Rollback },
+): Promise<ContainerRecord> {
+  const { containers } = needs;
+  const { id, config, sandbox, image, runtime, snapshotter, rootfs } = order;
+  const layers = { snapshotter, chainId: image.chainId };
+  const machine = await gatherMachine(needs, { config, layers, rootfs, sandbox, runtime });
+
   work.onFailure('views', (late) => removeViews(needs, { id, snapshotter, config }, late));
   work.onFailure('volumes', () => releaseVolumes(needs, id));
   const userns = userNamespaceOf(sandbox.config, pinsDir(needs.paths.sandboxState(sandbox.id)));
@@ -155,12 +190,10 @@ async function create(needs: Needs, order: Order, { signal, stage }: Operation):
     signal,
   );
 
-  const drafted = draftContainer(needs, { ...order, id, runtime, snapshotter, volumes }, machine);
+  const drafted = draftContainer(needs, { ...order, volumes }, machine);
   const { record, spec, files } = drafted;
-  stage('label files for SELinux');
   await relabelFiles({ config, files, volumes, mountSources: machine.mountSources }, spec.linux.mountLabel);
 
-  stage('write the record to containerd');
   const labels = { ...drafted.labels, ...viewLabels(id, snapshotter, config.mounts) };
   work.onFailure('record', (late) => containers.deleteRecord(id, { signal: late }));
   await containers
@@ -179,17 +212,8 @@ async function create(needs: Needs, order: Order, { signal, stage }: Operation):
     .catch((error: unknown) => {
       throw during('write the record to containerd', innerFault(error));
     });
-
-  stage('write status');
-  const status: ContainerStatus = {
-    ...NEW_STATUS,
-    state: 'created',
-    resources: config.linux?.resources ?? null,
-  };
-  await containers.saveStatus(id, status);
-  containers.put({ ...record, ...status });
-  work.commit();
-  return id;
+  needs.execProcesses.keep(id, spec.process);
+  return record;
 }
 
 /** The container's own snapshot on top of its image, which is unpacked first where nobody has. */

@@ -8,7 +8,10 @@ import { newId } from '../../lib/id.ts';
 import type { Services } from '../services.ts';
 import { cutToFit, OUTPUT_LIMIT } from './exec-output.ts';
 
-type Needs = Pick<Services, 'config' | 'containerd' | 'containers' | 'execProcesses' | 'log' | 'paths'>;
+type Needs = Pick<
+  Services,
+  'background' | 'config' | 'containerd' | 'containers' | 'execProcesses' | 'log' | 'paths'
+>;
 
 /** The time-out is in seconds; zero waits as long as the caller does. */
 export async function execSync(needs: Needs, request: Request, { signal }: Call): Promise<Response> {

@@ -20,6 +20,7 @@ import { pauseConfinement } from '../confinement.ts';
 import { CdiDevices } from '../container/cdi.ts';
 import type { DraftNeeds } from '../container/draft.ts';
 import { draftContainer } from '../container/draft.ts';
+import { ImageUserFiles } from '../container/image-user-files.ts';
 import type { MachineNeeds } from '../container/machine.ts';
 import { gatherMachine } from '../container/machine.ts';
 import { relabelled } from '../container/relabel.ts';
@@ -65,6 +66,7 @@ export function createWorld(dir: string, config: Config): World {
     abilities: new Map([['runc', able]]),
     apparmor: new Apparmor({ fs: `${dir}/apparmor`, parser: '/bin/false' }),
     cdi: new CdiDevices([`${dir}/cdi`]),
+    userFiles: new ImageUserFiles(),
     cgroupDriver: 'cgroupfs',
     config,
     containers,
@@ -105,9 +107,10 @@ export async function containerEffects(
   checkNamespaces(pod, config.linux?.securityContext?.namespaceOptions ?? null);
   checkMounts(config.mounts, world.abilities.get('runc'));
   const owner = sandbox({ ...podRecord(pod), pid: 4711 });
-  const rootfs = [{ type: 'bind', source: `${world.dir}/rootfs`, options: [], target: '' }];
+  const rootfs = async () => [{ type: 'bind', source: `${world.dir}/rootfs`, options: [], target: '' }];
+  const layers = { snapshotter: 'overlayfs', chainId: IMAGE.chainId };
   const runtime = runtimeNamed(world.config, '');
-  const gathered = await gatherMachine(world, { config, rootfs, sandbox: owner, runtime });
+  const gathered = await gatherMachine(world, { config, layers, rootfs, sandbox: owner, runtime });
   const machine = { ...gathered, mounts: world.facts.mounts };
   const name = config.metadata ? containerName(config.metadata, POD_ID) : '';
   const order = {

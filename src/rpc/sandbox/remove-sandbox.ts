@@ -1,4 +1,5 @@
 import { removeContainer } from '../../container/remove.ts';
+import { allSettled } from '../../lib/all-settled.ts';
 import { removeSandboxFiles } from '../../sandbox/files.ts';
 import { containersOf } from '../../store/containers.ts';
 import type { StopSandboxNeeds } from './stop-pod-sandbox.ts';
@@ -13,11 +14,15 @@ export async function removeSandbox(needs: StopSandboxNeeds, id: string, signal:
   const sandbox = needs.sandboxes.get(id);
   if (!sandbox) return;
   await stopSandbox(needs, sandbox, signal);
-  for (const container of containersOf(needs.containers, id)) {
+  const removals = containersOf(needs.containers, id).map(async (container) => {
     using _held = await needs.locks.take(`container/${container.id}`, signal);
     await removeContainer(needs, container, signal);
-  }
-  await removeSandboxFiles(needs.paths.sandboxState(id));
-  await needs.sandboxes.deleteRecord(id, { signal });
+  });
+  await allSettled(removals);
+  // Either of them without the other is for the next start, or the next call, to remove.
+  await allSettled([
+    removeSandboxFiles(needs.paths.sandboxState(id)),
+    needs.sandboxes.deleteRecord(id, { signal }),
+  ]);
   await needs.sandboxes.forget(id);
 }

@@ -14,6 +14,7 @@ export type StopSandboxNeeds = Pick<
   | 'containerd'
   | 'containers'
   | 'exits'
+  | 'inits'
   | 'lease'
   | 'locks'
   | 'log'
@@ -21,6 +22,7 @@ export type StopSandboxNeeds = Pick<
   | 'network'
   | 'paths'
   | 'pump'
+  | 'released'
   | 'sandboxes'
   | 'stdin'
   | 'stopping'
@@ -50,10 +52,14 @@ export async function stopSandbox(
   signal: AbortSignal,
 ): Promise<void> {
   const { id, holder } = sandbox;
-  const note = async (change: Partial<SandboxStatus>) =>
+  const note = async (change: Partial<Pick<SandboxStatus, 'state' | 'pid'>>) => {
+    // A removal stops once more what was stopped before it.
+    const { state, pid } = needs.sandboxes.get(id) ?? sandbox;
+    if ((change.state ?? state) === state && (change.pid ?? pid) === pid) return;
     await needs.sandboxes.setStatus(id, change).catch((err: unknown) => {
       needs.log.warn({ err, sandboxId: id }, 'could not write down that a pod sandbox stops');
     });
+  };
   await note({ state: sandbox.state === 'unknown' ? 'unknown' : 'notready' });
   const running = containersOf(needs.containers, id).filter((container) => container.state === 'running');
   await allSettled(running.map((container) => stopContainer(needs, container, 0, signal)));
