@@ -45,7 +45,6 @@ const ROWS: readonly [RegExp, Partial<Row>][] = [
   [/^processor at rest, 100 pods/, bound('% of a core', 2)],
   [/^processor at rest/, { unit: '% of a core' }],
   [/^(peak )?[RP]SS/, { unit: 'MiB' }],
-  [/^processor time/, { unit: 'ms of processor' }],
 ];
 
 /** What is known of the row of that label. */

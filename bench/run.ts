@@ -53,8 +53,10 @@ try {
 }
 
 async function playAll(): Promise<void> {
-  say('a first start, which compiles what was edited');
-  await (await startSides())[Symbol.asyncDispose]();
+  if (wanted.some(({ play: act }) => act)) {
+    say('a first start, which compiles what was edited');
+    await (await startSides())[Symbol.asyncDispose]();
+  }
   const names = scenes.map(({ name }) => name);
   let results = readResults(given.out, names);
   for (const scene of wanted) {
@@ -69,6 +71,7 @@ async function playAll(): Promise<void> {
 }
 
 async function play(scene: Scene): Promise<SceneResult> {
+  using ended = new DisposableStack();
   const [load = 0] = loadavg();
   const notes: string[] = [];
   const stage: Stage = {
@@ -76,6 +79,7 @@ async function play(scene: Scene): Promise<SceneResult> {
     pods,
     rounds: (full) => Math.max(1, Math.round(full * scale)),
     note: (text) => void notes.push(text),
+    afterwards: (undo) => ended.defer(undo),
   };
   await untilStopped(scene, stage);
   return {

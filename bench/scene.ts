@@ -12,6 +12,8 @@ export interface Stage {
   rounds(full: number): number;
   /** A sentence that is shown with the results. */
   note(text: string): void;
+  /** Registers an undo for when the sides and all that ran on them are gone, however the scene ends. */
+  afterwards(undo: () => void): void;
 }
 
 /** One part of the whole run. Its rows belong to it alone. */

@@ -17,7 +17,7 @@ const OCI = 'types.containerd.io/opencontainers/runtime-spec/1/';
 /** The rows take the names of the CRI calls whose floor they are. */
 export const floor: Scene = {
   name: 'floor',
-  what: 'What no CRI server can do without, by the most direct calls of the same client: the CNI plugins alone (RunPodSandbox, StopPodSandbox); snapshot and record (CreateContainer); create and start by a new shim, with the spec of a container of cristal (StartContainer); an exec from Tasks.Exec to its exit (ExecSync); kill until the exit (StopContainer); deletion of task, record and snapshot (RemoveContainer). Pod up is the plugins, create and start; pod down is kill, deletion of the task and the plugins.',
+  what: 'What no CRI server can do without, by the most direct calls of the same client: the CNI plugins alone (RunPodSandbox, StopPodSandbox); snapshot and record (CreateContainer); create and start by a new shim, with the spec of a container of cristal (StartContainer); an exec from Tasks.Exec to its exit (ExecSync); kill until the exit (StopContainer); deletion of record and snapshot (RemoveContainer). Pod up is the plugins, create and start; pod down is kill, deletion of the task, and the plugins.',
   async play(stage, bench) {
     using containerd = createContainerdClient(bench.sides.cristal.containerd.address);
     using plugins = createPlugins(bench.cni);
@@ -53,7 +53,7 @@ interface Needs {
 }
 
 async function oneRound(needs: Needs, id: string): Promise<void> {
-  const { times } = needs;
+  const { containerd, times } = needs;
   const network = await callPlugins(needs, 'ADD', id);
   add(times, 'RunPodSandbox', network);
   const rootfs = await timed(times, 'CreateContainer', () => createRecord(needs, id));
@@ -65,11 +65,12 @@ async function oneRound(needs: Needs, id: string): Promise<void> {
 
   const end = performance.now();
   await timed(times, 'StopContainer', () => killTask(needs, id));
-  const removal = await deleteAll(needs, id);
-  const down = removal.taskGone - end;
+  await timed(times, 'Tasks.Delete', () => containerd.tasks.delete({ containerId: id }, inNamespace));
+  const ended = performance.now() - end;
   const networkDown = await callPlugins(needs, 'DEL', id);
   add(times, 'StopPodSandbox', networkDown);
-  add(times, 'pod down', down + networkDown);
+  add(times, 'pod down', ended + networkDown);
+  await timed(times, 'RemoveContainer', () => deleteRecord(needs, id));
 }
 
 /** All plugins in their order; how long they took together. */
@@ -134,15 +135,9 @@ async function killTask({ containerd: { tasks } }: Needs, containerId: string): 
   await Promise.all([exited, tasks.kill({ containerId, signal: 9 }, inNamespace)]);
 }
 
-/** Says when the task was gone, which is all that a pod's end has to wait for. */
-async function deleteAll({ containerd, times }: Needs, id: string): Promise<{ taskGone: number }> {
-  return await timed(times, 'RemoveContainer', async () => {
-    await timed(times, 'Tasks.Delete', () => containerd.tasks.delete({ containerId: id }, inNamespace));
-    const taskGone = performance.now();
-    await containerd.containers.delete({ id }, inNamespace);
-    await containerd.snapshots.remove({ snapshotter: SNAPSHOTTER, key: id }, inNamespace);
-    return { taskGone };
-  });
+async function deleteRecord({ containerd }: Needs, id: string): Promise<void> {
+  await containerd.containers.delete({ id }, inNamespace);
+  await containerd.snapshots.remove({ snapshotter: SNAPSHOTTER, key: id }, inNamespace);
 }
 
 function pack(type: string, value: object): { type_url: string; value: Buffer } {

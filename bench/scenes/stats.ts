@@ -20,10 +20,8 @@ export const stats: Scene = {
   name: 'stats',
   what: `Statistics and metrics of ${CONTAINERS} containers in ${PODS} pods, each pod with a cgroup of its own.`,
   async play(stage, bench) {
-    await using ended = new AsyncDisposableStack();
     const parent = `/cristal-test-bench-${tag()}`;
-    ended.defer(() => removeCgroups(parent));
-    for (const side of SIDES) ended.defer(() => removeAll(bench, side));
+    stage.afterwards(() => removeCgroups(parent));
     for (const side of SIDES) await fill(bench, side, parent);
     await inTurns(stage, { rounds: 20, warmUp: 3 }, (turn) => askAll(bench, turn));
   },
@@ -42,14 +40,6 @@ async function fill(bench: Bench, side: SideName, parent: string): Promise<void>
       const { containerId } = await runtime.createContainer({ podSandboxId, config: named, sandboxConfig });
       await runtime.startContainer({ containerId });
     }
-  }
-}
-
-async function removeAll(bench: Bench, side: SideName): Promise<void> {
-  if (!bench.sides[side].pid()) return; // the run is being stopped: all went with the sides
-  const { runtime } = bench.sides[side].client;
-  for (const { id } of (await runtime.listPodSandbox({})).items) {
-    await runtime.removePodSandbox({ podSandboxId: id });
   }
 }
 
