@@ -10,8 +10,11 @@ import type { Times } from './times.ts';
 import { noTimes } from './times.ts';
 
 function timesOf(cristal: Record<string, number[]>, builtin: Record<string, number[]> = {}): Times {
-  const of = (values: Record<string, number[]>) => new Map(Object.entries(values));
-  return { ...noTimes(), cristal: of(cristal), builtin: of(builtin) };
+  return {
+    ...noTimes(),
+    cristal: new Map(Object.entries(cristal)),
+    builtin: new Map(Object.entries(builtin)),
+  };
 }
 
 function result(name: string, times: Times, over: Partial<SceneResult> = {}): SceneResult {

@@ -8,9 +8,9 @@
 // TMPDIR. CRISTAL_NODE_OPTIONS are more options for cristal's node, such as --cpu-prof.
 import { execFileSync } from 'node:child_process';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { inspect } from 'node:util';
 import { linesOf } from './lines.ts';
+import { readOptions } from './options.ts';
 import { floorText, sceneText } from './report.ts';
 import type { SceneResult } from './results.ts';
 import { merged, readResults, writeResults } from './results.ts';
@@ -19,24 +19,9 @@ import { scenes } from './scenes/index.ts';
 import { startSides } from './sides.ts';
 import { noTimes } from './times.ts';
 
-const { values: given } = parseArgs({
-  options: {
-    only: { type: 'string', default: scenes.map(({ name }) => name).join() },
-    scale: { type: 'string', default: '1' },
-    pods: { type: 'string', default: '10,60,100,300' },
-    out: { type: 'string', default: join(import.meta.dirname, '../docs/performance') },
-  },
-});
-const scale = Number(given.scale);
-const pods = given.pods.split(',').map(Number);
-if (!(scale > 0)) throw new Error(`--scale ${given.scale}: not a number above 0`);
-if (!pods.every((count) => count > 0)) throw new Error(`--pods ${given.pods}: not numbers above 0`);
-const wanted = given.only.split(',').map((name) => {
-  const scene = scenes.find((one) => one.name === name);
-  if (!scene)
-    throw new Error(`--only ${name}: no such scene; there are ${scenes.map((one) => one.name).join()}`);
-  return scene;
-});
+const names = scenes.map(({ name }) => name);
+const options = readOptions(process.argv.slice(2), names);
+const wanted = scenes.filter(({ name }) => options.only.includes(name));
 
 const stop = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -44,10 +29,8 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 const say = (what: string): void => void process.stderr.write(`bench: ${what}\n`);
 
-try {
-  await playAll();
-} catch (error) {
-  if (!stop.signal.aborted) throw error;
+await playAll();
+if (stop.signal.aborted) {
   say('stopped');
   process.exitCode = 130;
 }
@@ -57,17 +40,25 @@ async function playAll(): Promise<void> {
     say('a first start, which compiles what was edited');
     await (await startSides())[Symbol.asyncDispose]();
   }
-  const names = scenes.map(({ name }) => name);
-  let results = readResults(given.out, names);
+  let results = readResults(options.out, names);
   for (const scene of wanted) {
-    stop.signal.throwIfAborted();
+    if (stop.signal.aborted) return;
     say(scene.name);
-    const result = await play(scene);
-    results = merged(results, result, names);
-    writeResults(given.out, results);
-    process.stdout.write(`\n${sceneText(result)}\n`);
+    const start = performance.now();
+    try {
+      const result = await play(scene);
+      results = merged(results, result, names);
+      writeResults(options.out, results);
+      process.stdout.write(`\n${sceneText(result)}\n\n`);
+      say(`${scene.name} took ${((performance.now() - start) / 1000).toFixed(0)} s`);
+    } catch (error) {
+      if (stop.signal.aborted) return;
+      // Those after it are none the worse for it.
+      say(`${scene.name} failed, and keeps its older figures: ${inspect(error)}`);
+      process.exitCode = 1;
+    }
   }
-  process.stdout.write(`\n${floorText(results)}\n`);
+  process.stdout.write(`${floorText(results)}\n`);
 }
 
 async function play(scene: Scene): Promise<SceneResult> {
@@ -76,8 +67,8 @@ async function play(scene: Scene): Promise<SceneResult> {
   const notes: string[] = [];
   const stage: Stage = {
     times: noTimes(),
-    pods,
-    rounds: (full) => Math.max(1, Math.round(full * scale)),
+    pods: options.pods,
+    rounds: (full) => Math.max(1, Math.round(full * options.scale)),
     note: (text) => void notes.push(text),
     afterwards: (undo) => ended.defer(undo),
   };
@@ -86,10 +77,10 @@ async function play(scene: Scene): Promise<SceneResult> {
     name: scene.name,
     what: scene.what,
     date: new Date().toISOString(),
-    scale,
+    scale: options.scale,
     processors: availableParallelism(),
     load,
-    disk: execFileSync('stat', ['--file-system', '--format=%T', tmpdir()], { encoding: 'utf8' }).trim(),
+    disk: fileSystemOf(tmpdir()),
     notes,
     lines: linesOf(stage.times),
   };
@@ -116,4 +107,9 @@ async function stopped(): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   stop.signal.addEventListener('abort', () => reject(stop.signal.reason as Error), { once: true });
   return await promise;
+}
+
+function fileSystemOf(dir: string): string {
+  const [, type = ''] = execFileSync('df', ['--output=fstype', dir], { encoding: 'utf8' }).split('\n');
+  return type.trim();
 }

@@ -28,8 +28,8 @@ export interface Side {
   /** Of the process that serves CRI now. */
   readonly pid: () => number;
   /** Ends it in an orderly way, while pods go on, and starts it again. Resolves when it answers. */
-  halt(): Promise<void>;
-  resume(): Promise<void>;
+  readonly halt: () => Promise<void>;
+  readonly resume: () => Promise<void>;
 }
 
 export interface Bench extends AsyncDisposable {

@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { criAnswers } from '../../test/fixtures/cri-client.ts';
+import { eventually } from '../../test/fixtures/processes.ts';
 import type { Pod } from '../pods.ts';
 import { atATime, bringUp, takeDown } from '../pods.ts';
 import { cpuMs, memoryMiB, pssPerPod } from '../process-figures.ts';
@@ -126,9 +128,15 @@ function measureMemory({ stage, bench, count }: Stop, side: SideName): void {
 /** From the start of the process to its first answer, with everything to be found again. */
 async function restart({ stage, bench, count }: Stop): Promise<void> {
   await inTurns(stage, { rounds: 3, warmUp: 0 }, async ({ side, times }) => {
-    await bench.sides[side].halt();
-    await timed(times[side], `daemon's start, ${count} pods`, () => bench.sides[side].resume());
-    const { runtime } = bench.sides[side].client;
+    const { address, client, halt, resume } = bench.sides[side];
+    await halt();
+    let resumed = Promise.resolve();
+    await timed(times[side], `daemon's start, ${count} pods`, async () => {
+      resumed = resume();
+      await eventually(() => criAnswers(address), 30_000);
+    });
+    await resumed;
+    const { runtime } = client;
     const filter = { state: { state: 'CONTAINER_RUNNING' as const } };
     const { containers } = await runtime.listContainers({ filter });
     if (containers.length !== count) {
