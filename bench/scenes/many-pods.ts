@@ -105,7 +105,7 @@ async function standStill({ stage, bench, count }: Stop): Promise<void> {
       await runtime.listContainers({});
       if (second % 5 === 0) await runtime.status({});
       if (second % 10 === 0) await Promise.all([runtime.listContainerStats({}), image.imageFsInfo({})]);
-      await sleep(start + 1000 * (second + 1) - performance.now());
+      await sleep(Math.max(0, start + 1000 * (second + 1) - performance.now()));
     }
     const percent = (ms: number): number => (100 * ms) / (performance.now() - start);
     add(stage.times[side], `processor at rest, ${count} pods`, percent(cpuMs(pid()) - before));
