@@ -130,12 +130,10 @@ async function restart({ stage, bench, count }: Stop): Promise<void> {
   await inTurns(stage, { rounds: 3, warmUp: 0 }, async ({ side, times }) => {
     const { address, client, halt, resume } = bench.sides[side];
     await halt();
-    let resumed = Promise.resolve();
-    await timed(times[side], `daemon's start, ${count} pods`, async () => {
-      resumed = resume();
-      await eventually(() => criAnswers(address), 30_000);
-    });
-    await resumed;
+    const answered = async (): Promise<void> => {
+      if (!(await eventually(() => criAnswers(address), 30_000))) throw new Error(`${side} did not start`);
+    };
+    await Promise.all([resume(), timed(times[side], `daemon's start, ${count} pods`, answered)]);
     const { runtime } = client;
     const filter = { state: { state: 'CONTAINER_RUNNING' as const } };
     const { containers } = await runtime.listContainers({ filter });
