@@ -7,7 +7,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'bench/**/*.test.ts'],
           testTimeout: 10_000,
           // The one unit test that wants real plugins is skipped without them.
           env: { CRISTAL_CNI_BIN: tools.cni ?? '' },

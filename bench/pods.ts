@@ -1,5 +1,6 @@
+import { join } from 'node:path';
+import { MASKED_PATHS, READONLY_PATHS } from '../src/spec/paths.ts';
 import type { Bench, SideName } from './sides.ts';
-import { podOf } from './sides.ts';
 import type { Times } from './times.ts';
 import { noTimes, timed } from './times.ts';
 
@@ -67,4 +68,30 @@ export async function atATime<T, R>(
   };
   await Promise.all(Array.from({ length: width }, work));
   return results;
+}
+
+/** A pod and its one container, as requests for it, with what the kubelet hides and protects in /proc. */
+export function podOf({ image, dir }: Pick<Bench, 'image' | 'dir'>, name: string, command: string[]) {
+  const namespaceOptions = { pid: 'CONTAINER' as const };
+  return {
+    config: {
+      metadata: { name, namespace: 'bench', uid: name, attempt: 0 },
+      hostname: name,
+      logDirectory: join(dir, 'logs'),
+      linux: { securityContext: { namespaceOptions } },
+    },
+    container: {
+      metadata: { name: 'main', attempt: 0 },
+      image: { image },
+      command,
+      logPath: `${name}.log`,
+      linux: {
+        securityContext: {
+          namespaceOptions,
+          maskedPaths: [...MASKED_PATHS],
+          readonlyPaths: [...READONLY_PATHS],
+        },
+      },
+    },
+  };
 }

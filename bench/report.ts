@@ -1,103 +1,86 @@
-import { cpus } from 'node:os';
-import type { SideName } from './sides.ts';
-import { SIDES } from './sides.ts';
-import type { Times } from './times.ts';
-import { median, quantile } from './times.ts';
+import type { Goal } from './goals.ts';
+import type { Figure, Line } from './lines.ts';
+import { reached } from './lines.ts';
+import type { SceneResult } from './results.ts';
 
-/** One line: both sides' medians and 90th percentiles. */
-export interface Line {
-  readonly label: string;
-  readonly unit: string;
-  readonly better: 'less' | 'more';
-  readonly values: Readonly<Record<SideName, { median: number; p90: number; count: number }>>;
-  /** cristal's median divided by the other's. */
-  readonly ratio: number;
-  /** What the ratio is to be at most, or at least where more is better. Null for none. */
-  readonly goal: number | null;
+/** All results as a page of Markdown, whose tables are also fit for a terminal. */
+export function reportText(scenes: readonly SceneResult[]): string {
+  const intro = `# Figures of \`npm run bench\`
+
+Made by the bench, not by hand; [performance.md](../performance.md) says what they mean. Each row: medians (90th percentiles), in ms where nothing else is said; ratio is cristal's median divided by that of containerd 2.3's own CRI.`;
+  return `${[intro, ...scenes.map(sceneText), floorText(scenes)].filter((part) => part !== '').join('\n\n')}\n`;
 }
 
-/** One run, as it is written down. */
-export interface Report {
-  readonly date: string;
-  readonly processors: number;
-  readonly pods: number;
-  readonly lines: readonly Line[];
+/** One scene: when and how it was played, what it gave. */
+export function sceneText(result: SceneResult): string {
+  const { name, what, date, processors, load, disk, scale, notes } = result;
+  const share = scale === 1 ? '' : `, ${scale} of the usual rounds`;
+  const where = `${date.slice(0, 16).replace('T', ' ')} UTC, ${processors} processors, load ${load.toFixed(1)} at its start, state on ${disk}${share}.`;
+  const lines = result.lines.filter(({ values }) => values.cristal ?? values.builtin);
+  const table = tableText(['', 'cristal', 'containerd 2.3', 'ratio', 'goal'], lines.map(cellsOf));
+  const parts = [`## ${name}`, `${what} ${where}`, lines.length > 0 ? table : '', ...notes];
+  return parts.filter((part) => part !== '').join('\n\n');
 }
 
-interface Row {
-  readonly unit?: string;
-  readonly better?: 'more';
-  readonly goal?: number;
+function cellsOf(line: Line): string[] {
+  const { values, ratio } = line;
+  const shown = ratio === null ? '' : ratio.toFixed(2);
+  return [nameOf(line), figureText(values.cristal), figureText(values.builtin), shown, goalText(line)];
 }
 
-/** What is known of each row, by the beginning of its label. The goals are those of the project. */
-const ROWS: readonly [string, Row][] = [
-  ['RunPodSandbox', { goal: 0.4 }],
-  ['pod up beside', {}],
-  ['pod up', { goal: 0.6 }],
-  ['pod down', { goal: 0.6 }],
-  ['ExecSync', { goal: 0.9 }],
-  ['pods up', { unit: 'pods/s', better: 'more', goal: 1.6 }],
-  ['pods down', { unit: 'pods/s', better: 'more', goal: 2 }],
-  ['ListContainerStats', { goal: 0.1 }],
-  ['ListContainers', { goal: 1 }],
-  ['ListPodSandbox', { goal: 1 }],
-  ['ContainerStatus', { goal: 1 }],
-  ['log lines', { unit: 'MiB/s', better: 'more', goal: 4 }],
-  ['processor', { unit: '% of a core' }],
-  ['RSS', { unit: 'MiB' }],
-  ['PSS', { unit: 'MiB' }],
-];
-
-export function reportOf(times: Times, pods: number): Report {
-  const labels = new Set(SIDES.flatMap((side) => [...times[side].keys()]));
-  return {
-    date: new Date().toISOString(),
-    processors: cpus().length,
-    pods,
-    lines: [...labels].map((label) => lineOf(label, times)),
-  };
+function nameOf({ label, unit }: Line): string {
+  return unit === 'ms' ? label : `${label}, ${unit}`;
 }
 
-function lineOf(label: string, times: Times): Line {
-  const {
-    unit = 'ms',
-    better = 'less',
-    goal = null,
-  } = ROWS.find(([start]) => label.startsWith(start))?.[1] ?? {};
-  const of = (side: SideName) => {
-    const values = times[side].get(label) ?? [];
-    return { median: round(median(values)), p90: round(quantile(values, 0.9)), count: values.length };
-  };
-  const values = { cristal: of('cristal'), builtin: of('builtin') };
-  return { label, unit, better, values, ratio: round(values.cristal.median / values.builtin.median), goal };
+function figureText(figure: Figure | undefined): string {
+  if (!figure) return '';
+  return figure.count === 1 ? `${figure.median}` : `${figure.median} (${figure.p90})`;
 }
 
-/** To three digits or so, which is more than the machine's noise allows. */
-function round(value: number): number {
-  return Number(value.toPrecision(4));
+function goalText(line: Line): string {
+  const verdict = reached(line);
+  if (line.goal === null || verdict === null) return '';
+  return `${limitText(line.goal)} ${verdict ? 'yes' : '**no**'}`;
 }
 
-/** Whether the goal was reached; null where there is none. */
-export function reached({ better, ratio, goal }: Line): boolean | null {
-  if (goal === null) return null;
-  return better === 'less' ? ratio <= goal : ratio >= goal;
+function limitText({ of, at, limit }: Goal): string {
+  return `${at === 'most' ? '≤' : '≥'} ${limit}${of === 'ratio' ? '×' : ''}`;
 }
 
-function cell({ median: middle, p90 }: Line['values']['cristal']): string {
-  return `${middle} (${p90})`.padStart(18);
-}
-
-export function printReport({ lines }: Report): void {
-  const header = `${''.padEnd(32)}${'cristal'.padStart(18)}${'containerd 2.3'.padStart(18)}${'ratio'.padStart(8)}  goal`;
-  const shown = lines.map((line) => {
-    const { label, unit, values, ratio, better, goal } = line;
-    const limit =
-      goal === null ? '' : `${better === 'less' ? '<=' : '>='} ${goal} ${reached(line) ? 'yes' : 'NO'}`;
-    const name = unit === 'ms' ? label : `${label}, ${unit}`;
-    return `${name.padEnd(32)}${cell(values.cristal)}${cell(values.builtin)}${ratio.toFixed(2).padStart(8)}  ${limit}`;
+/** How far above the floor each side is, for every row that has one; the rows' scenes may be of another date. */
+export function floorText(scenes: readonly SceneResult[]): string {
+  const lines = scenes.flatMap((scene) => scene.lines);
+  const rows = lines.flatMap((line) => {
+    const floor = line.values.floor;
+    const sides = lines.find(({ label, values }) => label === line.label && values.cristal)?.values;
+    if (!floor) return [];
+    const above = (figure?: Figure) => {
+      if (!figure) return '';
+      const more = figure.median - floor.median;
+      return `${more < 0 ? '−' : '+'}${Math.abs(more).toFixed(1)} (${(figure.median / floor.median).toFixed(2)}×)`;
+    };
+    return [[nameOf(line), figureText(floor), above(sides?.cristal), above(sides?.builtin)]];
   });
-  process.stdout.write(
-    `${['median (p90), in ms where nothing else is said', header, ...shown].join('\n')}\n`,
+  if (rows.length === 0) return '';
+  return `## Above the floor
+
+${tableText(['', 'floor', 'cristal above it', 'containerd 2.3 above it'], rows)}`;
+}
+
+/** A Markdown table in columns of even width. The first is text, the others end at the right. */
+function tableText(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = header.map((title, column) =>
+    Math.max(3, title.length, ...rows.map((row) => row[column]?.length ?? 0)),
   );
+  const lineFrom = (cells: readonly string[]): string => {
+    const padded = widths.map((width, column) => {
+      const cell = cells[column] ?? '';
+      return column === 0 ? cell.padEnd(width) : cell.padStart(width);
+    });
+    return `| ${padded.join(' | ')} |`;
+  };
+  const rule = widths.map((width, column) =>
+    column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
+  );
+  return [lineFrom(header), lineFrom(rule), ...rows.map(lineFrom)].join('\n');
 }

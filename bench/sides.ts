@@ -1,12 +1,15 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { MASKED_PATHS, READONLY_PATHS } from '../src/spec/paths.ts';
+import type { PrivateCni } from '../test/fixtures/cni.ts';
 import { createCni } from '../test/fixtures/cni.ts';
+import type { PrivateContainerd } from '../test/fixtures/containerd.ts';
 import { startContainerd } from '../test/fixtures/containerd.ts';
 import type { CriClient } from '../test/fixtures/cri-client.ts';
 import { createCriClient } from '../test/fixtures/cri-client.ts';
+import type { PrivateCristal } from '../test/fixtures/cristal.ts';
 import { startCristal } from '../test/fixtures/cristal.ts';
 import { busyboxImage, pushImage } from '../test/fixtures/images.ts';
+import type { PrivateRegistry } from '../test/fixtures/registry.ts';
 import { startRegistry } from '../test/fixtures/registry.ts';
 import { removeScratch, scratchDir } from '../test/fixtures/scratch.ts';
 
@@ -20,11 +23,13 @@ export interface Side {
   /** Path of the CRI socket. */
   readonly address: string;
   readonly client: CriClient;
-  /** Of the process that serves CRI now: for the built-in one that is containerd's. */
-  pid(): number;
+  /** Starts the shims; it serves CRI itself on the one side, and stands below cristal on the other. */
+  readonly containerd: PrivateContainerd;
+  /** Of the process that serves CRI now. */
+  readonly pid: () => number;
   /** Ends it in an orderly way, while pods go on, and starts it again. Resolves when it answers. */
-  halt(): Promise<void>;
-  resume(): Promise<void>;
+  readonly halt: () => Promise<void>;
+  readonly resume: () => Promise<void>;
 }
 
 export interface Bench extends AsyncDisposable {
@@ -33,13 +38,20 @@ export interface Bench extends AsyncDisposable {
   readonly image: string;
   /** A directory for container logs and whatever else is needed. */
   readonly dir: string;
+  readonly registry: PrivateRegistry;
+  readonly cristal: PrivateCristal;
+  /** The network of cristal's pods. */
+  readonly cni: PrivateCni;
 }
+
+/** More options for cristal's node, such as --cpu-prof. */
+const NODE_OPTIONS = process.env['CRISTAL_NODE_OPTIONS'];
 
 /**
  * cristal on a containerd of its own, and beside it a second containerd of the same version that serves
- * CRI itself. Disposing removes every trace. `cristalEnv` is more environment for cristal.
+ * CRI itself. Disposing removes every trace.
  */
-export async function startSides(cristalEnv: Record<string, string> = {}): Promise<Bench> {
+export async function startSides(): Promise<Bench> {
   await using started = new AsyncDisposableStack();
   const dir = started.adopt(scratchDir('bench'), removeScratch);
   mkdirSync(join(dir, 'logs'));
@@ -48,81 +60,25 @@ export async function startSides(cristalEnv: Record<string, string> = {}): Promi
   const image = `${registry.host}/busybox:1`;
   await pushImage(registry.url, 'busybox', '1', await busyboxImage({ config: { Cmd: ['sleep', '3600'] } }));
 
+  const common = { version: '2.3', logLevel: 'info' } as const;
   const { confDir: cniConfDir } = started.use(createCni({ wide: true }));
-  const builtin = started.use(
-    await startContainerd({ version: '2.3', cri: true, cniConfDir, certsDir, pauseImage: image }),
-  );
+  const full = { ...common, cri: true, cniConfDir, certsDir, pauseImage: image };
+  const builtin = started.use(await startContainerd(full));
   const cni = started.use(createCni({ wide: true }));
-  const containerd = started.use(await startContainerd({ version: '2.3' }));
-  const cristal = started.use(
-    await startCristal({ containerd, cni, certsDir, logLevel: 'info', env: cristalEnv }),
-  );
+  const containerd = started.use(await startContainerd(common));
+  const env = NODE_OPTIONS === undefined ? {} : { NODE_OPTIONS };
+  const cristal = started.use(await startCristal({ containerd, cni, certsDir, logLevel: 'info', env }));
 
-  const side = (server: Pick<Side, 'address' | 'pid' | 'resume'>, halt: () => Promise<unknown>): Side => ({
+  const side = (server: PrivateContainerd | PrivateCristal, below: PrivateContainerd): Side => ({
     address: server.address,
     client: started.use(createCriClient(server.address)),
+    containerd: below,
     pid: () => server.pid(),
-    halt: async () => void (await halt()),
+    halt: async () => void (await ('halt' in server ? server.halt() : server.terminate())),
     resume: () => server.resume(),
   });
-  const sides = {
-    cristal: side(cristal, () => cristal.terminate()),
-    builtin: side(builtin, () => builtin.halt()),
-  };
+  const sides = { cristal: side(cristal, containerd), builtin: side(builtin, builtin) };
   for (const { client } of Object.values(sides)) await client.image.pullImage({ image: { image } });
   const all = started.move();
-  return { sides, image, dir, [Symbol.asyncDispose]: () => all.disposeAsync() };
-}
-
-/** A pod and its one container, as requests for it, with what the kubelet hides and protects in /proc. */
-export function podOf({ image, dir }: Pick<Bench, 'image' | 'dir'>, name: string, command: string[]) {
-  const namespaceOptions = { pid: 'CONTAINER' as const };
-  return {
-    config: {
-      metadata: { name, namespace: 'bench', uid: name, attempt: 0 },
-      hostname: name,
-      logDirectory: join(dir, 'logs'),
-      linux: { securityContext: { namespaceOptions } },
-    },
-    container: {
-      metadata: { name: 'main', attempt: 0 },
-      image: { image },
-      command,
-      logPath: `${name}.log`,
-      linux: {
-        securityContext: {
-          namespaceOptions,
-          maskedPaths: [...MASKED_PATHS],
-          readonlyPaths: [...READONLY_PATHS],
-        },
-      },
-    },
-  };
-}
-
-/** Processor time that a process has used so far, in milliseconds; the kernel counts in hundredths of a second. */
-export function cpuMs(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const [user, system] = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .slice(11, 13);
-  return 10 * (Number(user) + Number(system));
-}
-
-/** The most memory that a process had in RAM since it began or `forgetPeak`, in MiB. */
-export function peakMiB(pid: number): number {
-  const kib = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Number(kib) / 1024;
-}
-
-/** What a process has in RAM, in MiB: all of it, and with what it shares divided among those who do. */
-export function memoryMiB(pid: number): { rss: number; pss: number } {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-  const kib = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1]);
-  return { rss: kib('Rss') / 1024, pss: kib('Pss') / 1024 };
-}
-
-export function forgetPeak(pid: number): void {
-  writeFileSync(`/proc/${pid}/clear_refs`, '5');
+  return { sides, image, dir, registry, cristal, cni, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }

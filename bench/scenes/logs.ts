@@ -2,30 +2,26 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bringUp, takeDown } from '../pods.ts';
-import type { Bench, SideName } from '../sides.ts';
-import { SIDES } from '../sides.ts';
-import type { Times } from '../times.ts';
-import { add, noTimes } from '../times.ts';
+import type { Scene, Turn } from '../scene.ts';
+import { inTurns } from '../scene.ts';
+import type { Bench } from '../sides.ts';
+import { add } from '../times.ts';
 
-const ROUNDS = 3;
-const WARM_UP = 1;
 const LINE = 'x'.repeat(63);
 const LINES = 1_000_000;
 /** The last line, which tells that all was written. */
 const LAST = 'that is all';
 
-/** A million lines of 64 bytes from a container to its log file, in MiB of the container's output a second. */
-export async function logLines(bench: Bench, all: Times): Promise<void> {
-  for (let round = -WARM_UP; round < ROUNDS; round++) {
-    for (const side of SIDES) await oneLog(bench, { side, round, times: round < 0 ? noTimes() : all });
-  }
-}
+export const logs: Scene = {
+  name: 'logs',
+  what: "A million lines of 64 bytes from a container to its log file, in MiB of the container's output a second. A lost line ends the run.",
+  async play(stage, bench) {
+    await inTurns(stage, { rounds: 5, warmUp: 1 }, (turn) => oneLog(bench, turn));
+  },
+};
 
-async function oneLog(
-  bench: Bench,
-  { side, round, times }: { side: SideName; round: number; times: Times },
-): Promise<void> {
-  const name = `log-${side}-${round + WARM_UP}`;
+async function oneLog(bench: Bench, { side, round, times }: Turn): Promise<void> {
+  const name = `log-${side}-${round}`;
   // It begins when told, so that the start of the container is not a part of it.
   const script = `while [ ! -e /go ]; do sleep 0.01; done; yes ${LINE} | head -n ${LINES}; echo ${LAST}; sleep 3600`;
   const pod = await bringUp(bench, { side, name, command: ['sh', '-c', script] });

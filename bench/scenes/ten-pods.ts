@@ -1,29 +1,22 @@
 import { atATime, bringUp, takeDown } from '../pods.ts';
-import type { Bench, SideName } from '../sides.ts';
-import { SIDES } from '../sides.ts';
-import type { Times } from '../times.ts';
-import { add, noTimes } from '../times.ts';
+import type { Scene, Turn } from '../scene.ts';
+import { inTurns } from '../scene.ts';
+import type { Bench } from '../sides.ts';
+import { add } from '../times.ts';
 
-const ROUNDS = 5;
-const WARM_UP = 1;
 const PODS = 30;
 const WIDTH = 10;
 
-/** Thirty pods up and down, ten at a time: what the machine's processors allow. */
-export async function tenPods(bench: Bench, all: Times): Promise<void> {
-  for (let round = -WARM_UP; round < ROUNDS; round++) {
-    for (const side of SIDES) await oneRound(bench, { side, round, times: round < 0 ? noTimes() : all });
-  }
-}
+export const tenPods: Scene = {
+  name: 'ten-pods',
+  what: 'Thirty pods up and down, ten at a time: what the processors allow.',
+  async play(stage, bench) {
+    await inTurns(stage, { rounds: 5, warmUp: 1 }, (turn) => oneRound(bench, turn));
+  },
+};
 
-async function oneRound(
-  bench: Bench,
-  { side, round, times }: { side: SideName; round: number; times: Times },
-): Promise<void> {
-  const wishes = Array.from({ length: PODS }, (_, place) => ({
-    side,
-    name: `ten-${round + WARM_UP}-${place}`,
-  }));
+async function oneRound(bench: Bench, { side, round, times }: Turn): Promise<void> {
+  const wishes = Array.from({ length: PODS }, (_, place) => ({ side, name: `ten-${round}-${place}` }));
   const rate = async <T>(label: string, act: () => Promise<T>): Promise<T> => {
     const start = performance.now();
     const result = await act();
@@ -31,12 +24,9 @@ async function oneRound(
     return result;
   };
   const up = await rate('pods up, 10 at a time', () =>
-    atATime(wishes, WIDTH, (wish) => bringUp(bench, wish)),
+    atATime(wishes, WIDTH, async (wish) => ({ wish, pod: await bringUp(bench, wish) })),
   );
-  const both = wishes.map((wish, place) => ({ wish, pod: up[place] }));
   await rate('pods down, 10 at a time', () =>
-    atATime(both, WIDTH, async ({ wish, pod }) => {
-      if (pod) await takeDown(bench, wish, pod);
-    }),
+    atATime(up, WIDTH, ({ wish, pod }) => takeDown(bench, wish, pod)),
   );
 }
