@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Containerd } from '../containerd/client.ts';
 import type { TaskExit, Tasks } from '../containerd/tasks.ts';
 import type { TypedAny } from '../containerd/typed-any.ts';
-import { ensureDir, removeTree } from '../host/files.ts';
+import { removeTree } from '../host/files.ts';
 import { killTree } from '../host/process-tree.ts';
 import { copyInput, openInput } from '../io/copy-input.ts';
 import type { OutputCopy } from '../io/copy-output.ts';
