@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 import { tools } from './test/fixtures/tools.ts';
 
+/** How long `expect.poll` asks: on a busy machine a second is nothing. */
+const expectation = { poll: { timeout: 15_000 } };
+
 export default defineConfig({
   test: {
     projects: [
@@ -8,7 +11,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'bench/**/*.test.ts'],
-          testTimeout: 10_000,
+          testTimeout: 30_000,
+          expect: expectation,
           // The one unit test that wants real plugins is skipped without them.
           env: { CRISTAL_CNI_BIN: tools.cni ?? '' },
         },
@@ -24,6 +28,7 @@ export default defineConfig({
           // Real daemons on a machine that others share: what fails is tried once more in CI, and the log says so.
           retry: process.env['CI'] === 'true' ? 1 : 0,
           testTimeout: 60_000,
+          expect: expectation,
           hookTimeout: 120_000,
         },
       },

@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { branch, Tracer } from '../lib/trace.ts';
 import { findTree, KeptTraces } from './kept-traces.ts';
 import { stuckOf, traceOf } from './views.ts';
@@ -8,10 +7,16 @@ function world(keep: { latest: number; slowest: number }) {
   const tracer = new Tracer();
   const kept = new KeptTraces(keep);
   tracer.add(kept);
+  let now = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => now);
   const call = (name: string, ms = 0, quiet = false) =>
-    tracer.run({ kind: 'rpc', name, quiet }, () => (ms > 0 ? sleep(ms) : null));
+    tracer.run({ kind: 'rpc', name, quiet }, () => {
+      now += ms;
+    });
   return { tracer, kept, call };
 }
+
+afterEach(() => void vi.restoreAllMocks());
 
 const ids = (trees: { id: number }[]) => trees.map(({ id }) => id);
 
