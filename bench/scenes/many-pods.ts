@@ -128,10 +128,12 @@ function measureMemory({ stage, bench, count }: Stop, side: SideName): void {
 /** From the start of the process to its first answer, with everything to be found again. */
 async function restart({ stage, bench, count }: Stop): Promise<void> {
   await inTurns(stage, { rounds: 3, warmUp: 0 }, async ({ side, times }) => {
-    const { address, client, halt, resume } = bench.sides[side];
+    const { address, client, pid, halt, resume } = bench.sides[side];
     await halt();
     const answered = async (): Promise<void> => {
-      if (!(await eventually(() => criAnswers(address), 30_000))) throw new Error(`${side} did not start`);
+      // Without a process the run is being stopped, and nobody will answer.
+      const up = await eventually(async () => pid() === 0 || (await criAnswers(address)), 30_000);
+      if (!up || pid() === 0) throw new Error(`${side} did not start`);
     };
     await Promise.all([resume(), timed(times[side], `daemon's start, ${count} pods`, answered)]);
     const { runtime } = client;

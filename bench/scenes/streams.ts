@@ -73,7 +73,7 @@ async function eachWay(bench: Bench, { side: name, times }: Turn, given: Given):
       try {
         await run(target, (act) => timed(times[name], label, act));
       } catch (error) {
-        if (!side.pid()) throw error; // the run is being stopped
+        if (side.pid() === 0) throw error; // the run is being stopped
         const key = `${name}: ${label}`;
         failures.set(key, [...(failures.get(key) ?? []), String(error)]);
         continue;
