@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
 
-/** So many chunks may wait for their turn before the stream is held up. */
-const MOST_WAITING = 4;
+/** So many chunks may wait for their turn before the stream is held up, and so few before it goes on. */
+const MOST_WAITING = 8;
+const FEW_WAITING = 2;
 
 /** The stream failed or ended before its end; what it had brought has been taken. */
 export class StreamBroken extends Error {}
@@ -21,7 +22,7 @@ export function drain(stream: Readable, take: (chunk: Buffer) => Promise<void>):
   const takeAll = async (): Promise<void> => {
     isTaking = true;
     for (let chunk = waiting.shift(); chunk !== undefined; chunk = waiting.shift()) {
-      if (waiting.length < MOST_WAITING && stream.isPaused()) stream.resume();
+      if (waiting.length <= FEW_WAITING && stream.isPaused()) stream.resume();
       await take(chunk);
     }
     isTaking = false;
