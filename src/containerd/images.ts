@@ -1,4 +1,5 @@
 import type { Image__Output } from '../gen/containerd/services/images/v1/Image.ts';
+import { Fault } from '../lib/fault.ts';
 import { orNull, wasThere } from './absent.ts';
 import type { CallOptions, Connection } from './connection.ts';
 import type { Descriptor } from './descriptor.ts';
@@ -35,25 +36,32 @@ export function createImages(connection: Connection) {
       return images.map(imageFrom);
     },
 
-    /** `already_exists` if the name is taken. */
-    async create({ name, labels, target }: NewImage, options?: CallOptions): Promise<void> {
-      await connection.unary(service.Create, { image: { name, labels, target } }, options);
+    /** Answers with what is recorded. `already_exists` if the name is taken. */
+    async create({ name, labels, target }: NewImage, options?: CallOptions): Promise<ImageRecord> {
+      const { image } = await connection.unary(service.Create, { image: { name, labels, target } }, options);
+      return recorded(name, image);
     },
 
-    /** Writes only what the paths name, such as `target` or `labels`. */
+    /** Writes only what the paths name, such as `target` or `labels`. Answers with what is recorded now. */
     async update(
       { name, labels, target }: NewImage,
       fieldPaths: string[],
       options?: CallOptions,
-    ): Promise<void> {
+    ): Promise<ImageRecord> {
       const request = { image: { name, labels, target }, updateMask: { paths: fieldPaths } };
-      await connection.unary(service.Update, request, options);
+      const { image } = await connection.unary(service.Update, request, options);
+      return recorded(name, image);
     },
 
     /** False if it was already gone. With `sync` the garbage is collected before this resolves. */
     delete: (name: string, { sync }: { sync: boolean }, options?: CallOptions): Promise<boolean> =>
       wasThere(connection.unary(service.Delete, { name, sync }, options)),
   };
+}
+
+function recorded(name: string, image: Image__Output | null): ImageRecord {
+  if (!image) throw new Fault('internal', `containerd answered without image ${name}`);
+  return imageFrom(image);
 }
 
 function imageFrom({ name, labels, target, createdAt, updatedAt }: Image__Output): ImageRecord {

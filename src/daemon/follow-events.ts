@@ -30,7 +30,7 @@ type Needs = TaskNeeds & {
   readonly tracer: Tracer;
   readonly containerd: Pick<Containerd, 'tasks' | 'snapshots' | 'containers' | 'events'>;
   readonly sandboxes: SandboxStore;
-  readonly images: { readonly store: Pick<ImageStore, 'refresh' | 'load'> };
+  readonly images: { readonly store: Pick<ImageStore, 'changed' | 'load'> };
 };
 
 /**
@@ -88,7 +88,7 @@ function handle(needs: Needs, event: ContainerdEvent['event'], signal: AbortSign
     case 'image-create':
     case 'image-update':
     case 'image-delete':
-      act(event.name, () => needs.images.store.refresh(event.name));
+      act(event.name, () => needs.images.store.changed(event.name));
       return;
     default:
   }

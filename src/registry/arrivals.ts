@@ -9,8 +9,8 @@ export interface Arrivals {
 }
 
 /** `fetch` has to remember its failure: who waits for another layer does not learn of it from here. */
-export function createArrivals<L>(layers: readonly L[], fetch: (layer: L) => Promise<void>): Arrivals {
-  const begun: Promise<void>[] = [];
+export function createArrivals<L>(layers: readonly L[], fetch: (layer: L) => Promise<unknown>): Arrivals {
+  const begun: Promise<unknown>[] = [];
   const begin = (from: number) => {
     for (const [place, layer] of layers.entries()) {
       if (place < from || begun[place] !== undefined) continue;

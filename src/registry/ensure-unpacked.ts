@@ -4,15 +4,14 @@ import { Fault } from '../lib/fault.ts';
 import { holdLease } from './lease.ts';
 import { findLocalImage, readImageFile } from './local-image.ts';
 import type { PullNeeds } from './pull.ts';
-import { isRemote } from './remote-snapshotter.ts';
-import { hasSnapshot, unpackImage } from './unpack.ts';
+import { hasSnapshot, tieSnapshots, unpackImage } from './unpack.ts';
 
 /**
  * Makes the snapshots of an image that has none in this snapshotter: another tool may have pulled it, or
  * it was pulled for another runtime. Throws `failed_precondition` if a layer's bytes are gone.
  */
 export async function ensureUnpacked(
-  needs: Pick<PullNeeds, 'containerd' | 'locks' | 'log'>,
+  needs: Pick<PullNeeds, 'containerd' | 'isRemote' | 'locks' | 'log'>,
   { image, snapshotter }: { image: Image; snapshotter: string },
   signal: AbortSignal,
 ): Promise<void> {
@@ -29,9 +28,10 @@ export async function ensureUnpacked(
     layers: manifest.layers,
     diffIds,
   };
-  const remote = await isRemote(containerd, snapshotter, signal);
+  const remote = await needs.isRemote(snapshotter, signal);
   const unpackNeeds = { ...needs, snapshotter, remote, lease: lease.id, signal, progress: null };
   await unpackImage(unpackNeeds, layers, (place) => expectLayer(needs, manifest.layers[place], signal));
+  await tieSnapshots(unpackNeeds, layers);
 }
 
 async function expectLayer(

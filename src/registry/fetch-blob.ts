@@ -2,9 +2,18 @@ import type { Descriptor } from '../image/descriptor.ts';
 import { isCode, messageOf } from '../lib/fault.ts';
 import type { KeyedLock } from '../lib/keyed-lock.ts';
 import { span } from '../lib/trace.ts';
+import { digestOf } from './manifest-reply.ts';
 import type { Slots } from './slots.ts';
-import { adoptBlob, commitIngest, ingestRef, openIngest } from './store-blob.ts';
-import type { TransferNeeds } from './transfer.ts';
+import {
+  adoptBlob,
+  commitIngest,
+  ingestRef,
+  MAX_SMALL_BYTES,
+  notItsBytes,
+  openIngest,
+  storeNewBytes,
+} from './store-blob.ts';
+import type { Sink, TransferNeeds } from './transfer.ts';
 import { fill } from './transfer.ts';
 
 interface Needs extends TransferNeeds {
@@ -18,6 +27,10 @@ interface Needs extends TransferNeeds {
 export interface WantedBlob {
   blob: Descriptor & { urls?: readonly string[] };
   labels: Record<string, string>;
+  /** A small one that is hardly there is fetched without a look. */
+  isLikelyNew?: boolean;
+  /** More labels, by what a small blob holds. One that is there does not get them. */
+  labelsFrom?: (data: Buffer) => Record<string, string>;
 }
 
 /** Hosts that served this blob, hosts that are not asked for it any more, and whether it was begun before. */
@@ -29,9 +42,10 @@ interface Tries {
 
 /**
  * Brings one blob into containerd, unless it is there. A broken connection is resumed where it broke; if
- * the bytes are wrong, all of them are fetched again from hosts that had no part in it.
+ * the bytes are wrong, all of them are fetched again from hosts that had no part in it. Returns the bytes of
+ * a small blob that was not there.
  */
-export async function fetchBlob(needs: Needs, wanted: WantedBlob): Promise<void> {
+export async function fetchBlob(needs: Needs, wanted: WantedBlob): Promise<Buffer | null> {
   const { store, locks, repository, log } = needs;
   const { digest, urls = [] } = wanted.blob;
   const avoid = new Map<string, string>();
@@ -40,8 +54,7 @@ export async function fetchBlob(needs: Needs, wanted: WantedBlob): Promise<void>
   for (;;) {
     const tried: Tries = { avoid, served: new Set(), resumed: false };
     try {
-      await fetchOnce(needs, wanted, tried);
-      return;
+      return await fetchOnce(needs, wanted, tried);
     } catch (error) {
       if (!isCode(error, 'data_loss')) throw error;
       await store.containerd.content.abort(ingestRef(digest), { signal: store.signal });
@@ -57,31 +70,73 @@ export async function fetchBlob(needs: Needs, wanted: WantedBlob): Promise<void>
   }
 }
 
-async function fetchOnce(needs: Needs, { blob, labels }: WantedBlob, tried: Tries): Promise<void> {
-  const { store, slots, progress } = needs;
-  const { digest, size: total, urls = [] } = blob;
-  const there = () => progress.layer(digest, { offset: total, total });
-  if (await adoptBlob(store, digest, labels)) return there();
+async function fetchOnce(needs: Needs, wanted: WantedBlob, tried: Tries): Promise<Buffer | null> {
+  const { store, progress } = needs;
+  const { blob, labels, labelsFrom, isLikelyNew = false } = wanted;
+  const { digest, size: total } = blob;
+  const isSmall = total <= MAX_SMALL_BYTES;
+  if (!(isSmall && isLikelyNew) && (await adoptBlob(store, digest, labels))) {
+    progress.layer(digest, { offset: total, total });
+    return null;
+  }
+  if (!isSmall) {
+    await fetchLarge(needs, wanted, tried);
+    return null;
+  }
+  const data = Buffer.alloc(total);
+  await download(needs, inMemory(data), { wanted, tried });
+  if (digestOf(data, digest) !== digest) throw notItsBytes(digest);
+  await storeNewBytes(store, { descriptor: blob, data, labels: { ...labels, ...labelsFrom?.(data) } });
+  return data;
+}
 
+async function fetchLarge(needs: Needs, wanted: WantedBlob, tried: Tries): Promise<void> {
+  const { store, progress } = needs;
+  const { blob, labels } = wanted;
+  const { digest, size: total } = blob;
   const writer = await openIngest(store, blob);
   if (writer === null) {
     await adoptBlob(store, digest, labels);
-    return there();
+    return progress.layer(digest, { offset: total, total });
   }
   await using open = writer;
-  const start = open.offset;
-  tried.resumed = start > 0;
-  progress.layer(digest, { offset: start, total });
+  tried.resumed = open.offset > 0;
+  await download(needs, open, { wanted, tried });
+  await commitIngest(store, open, { descriptor: blob, labels });
+}
+
+/** Fills the sink when it is our turn. */
+async function download(
+  needs: Needs,
+  sink: Sink,
+  { wanted, tried }: { wanted: WantedBlob; tried: Tries },
+): Promise<void> {
+  const { digest, size: total, urls = [] } = wanted.blob;
+  const start = sink.offset;
+  needs.progress.layer(digest, { offset: start, total });
   const from = { digest, size: total, urls, ...tried };
-  const download = () =>
+  const work = () =>
     span('layer', 'fetch', async (own) => {
       own?.set('digest', digest);
       try {
-        await fill(needs, open, from);
+        await fill(needs, sink, from);
       } finally {
-        own?.set('bytes', open.offset - start);
+        own?.set('bytes', sink.offset - start);
       }
     });
-  await slots(download, store.signal);
-  await commitIngest(store, open, { descriptor: blob, labels });
+  await needs.slots(work, needs.store.signal);
+}
+
+function inMemory(data: Buffer): Sink {
+  let offset = 0;
+  return {
+    get offset() {
+      return offset;
+    },
+    write(chunk) {
+      data.set(chunk, offset);
+      offset += chunk.length;
+      return Promise.resolve();
+    },
+  };
 }

@@ -1,3 +1,4 @@
+import { factsOf } from '../image/image.ts';
 import { indexType, isIndexType, parseManifest } from '../image/manifest.ts';
 import { hostPlatform, selectEntry } from '../image/platform.ts';
 import type { Reference } from '../image/reference.ts';
@@ -6,27 +7,26 @@ import { Fault } from '../lib/fault.ts';
 import { readArchive } from './archive.ts';
 import type { ArchivedImage } from './docker-archive.ts';
 import { dockerImages } from './docker-archive.ts';
-import { recordImage, recordNames } from './image-records.ts';
 import { holdLease } from './lease.ts';
 import { findLocalImage, readImageFile } from './local-image.ts';
-import type { Pulled, PullNeeds } from './pull.ts';
-import { isRemote } from './remote-snapshotter.ts';
+import type { PullNeeds } from './pull.ts';
+import { recordNames } from './record-names.ts';
 import type { Store } from './store-blob.ts';
 import { storeBytes, storedManifests } from './store-blob.ts';
-import { unpackImage } from './unpack.ts';
+import { tieSnapshots, unpackImage } from './unpack.ts';
 
 interface ImportPlan {
   archive: AsyncIterable<Uint8Array>;
   snapshotter: string;
 }
 
-type Needs = Pick<PullNeeds, 'containerd' | 'locks' | 'log'>;
+type Needs = Pick<PullNeeds, 'containerd' | 'images' | 'isRemote' | 'locks' | 'log'>;
 
 /**
  * Brings in the images of an OCI layout or of what `docker save` wrote, like a pull. Throws
  * `invalid_argument` if the archive is neither, or has nothing for this machine.
  */
-export async function importArchive(needs: Needs, plan: ImportPlan, signal: AbortSignal): Promise<Pulled[]> {
+export async function importArchive(needs: Needs, plan: ImportPlan, signal: AbortSignal): Promise<string[]> {
   await using lease = await holdLease(needs.containerd, needs.log, signal);
   const store: Store = { containerd: needs.containerd, lease: lease.id, signal };
   const archive = await readArchive(store, plan.archive);
@@ -41,7 +41,7 @@ export async function importArchive(needs: Needs, plan: ImportPlan, signal: Abor
         : [];
   if (images.length === 0) throw new Fault('invalid_argument', 'the archive has no image for this machine');
 
-  const imported: Pulled[] = [];
+  const imported: string[] = [];
   for (const image of images) imported.push(await importOne(needs, plan, { image, store }));
   return imported;
 }
@@ -50,7 +50,7 @@ async function importOne(
   needs: Needs,
   { snapshotter }: ImportPlan,
   { image, store }: { image: ArchivedImage; store: Store },
-): Promise<Pulled> {
+): Promise<string> {
   const { containerd } = needs;
   const { lease, signal } = store;
   const { target, references } = image;
@@ -58,17 +58,20 @@ async function importOne(
   for (const blob of storedManifests(found)) await storeBytes(store, blob);
 
   const { config, layers } = found.manifest;
-  const { diffIds } = await readImageFile(containerd, config.digest);
+  const file = await readImageFile(containerd, config.digest);
+  const { diffIds } = file;
   // All of the archive has been read by now, so that a layer that is missing fails where it is unpacked.
-  const remote = await isRemote(containerd, snapshotter, signal);
+  const remote = await needs.isRemote(snapshotter, signal);
   const unpackNeeds = { ...needs, snapshotter, remote, lease, signal, progress: null };
   const source = { reference: null, manifest: found.descriptor.digest };
-  await unpackImage(unpackNeeds, { ...source, config: config.digest, layers, diffIds }, async () => {});
+  const unpacked = { ...source, config: config.digest, layers, diffIds };
+  await unpackImage(unpackNeeds, unpacked, async () => {});
+  await tieSnapshots(unpackNeeds, unpacked);
 
   const names = references.flatMap((reference) => recordNames(reference, target.digest, config.digest));
   const unique = [...new Set([...names, config.digest])];
-  await recordImage(containerd, { names: unique, target }, signal);
-  return { id: config.digest, names: unique };
+  await needs.images.record({ names: unique, target, facts: factsOf(found, file) }, signal);
+  return config.digest;
 }
 
 /** What index.json of an OCI layout lists, without what is for other machines. */

@@ -6,6 +6,7 @@ import type { FoundImage } from '../image/find-image.ts';
 import { findImage } from '../image/find-image.ts';
 import { MAX_MANIFEST_BYTES } from '../image/manifest.ts';
 import { hostPlatform } from '../image/platform.ts';
+import { isCode } from '../lib/fault.ts';
 
 type Needs = Pick<Containerd, 'content'>;
 
@@ -13,6 +14,20 @@ type Needs = Pick<Containerd, 'content'>;
 export function findLocalImage({ content }: Needs, target: Descriptor): Promise<FoundImage> {
   const read = ({ digest }: Descriptor) => content.readAll(digest, MAX_MANIFEST_BYTES);
   return findImage(target, hostPlatform(process.arch), read);
+}
+
+/** A manifest or index that containerd has; null for one that it has not. */
+export async function readManifest(
+  { content }: Needs,
+  digest: string,
+  signal: AbortSignal,
+): Promise<Buffer | null> {
+  try {
+    return await content.readAll(digest, MAX_MANIFEST_BYTES, { signal });
+  } catch (error) {
+    if (isCode(error, 'not_found')) return null;
+    throw error;
+  }
 }
 
 /** The configuration of an image that containerd has. */

@@ -2,16 +2,26 @@ import type { Containerd } from '../containerd/client.ts';
 
 /**
  * Whether a snapshotter is a program of its own, as all are that load layers lazily (stargz, nydus,
- * overlaybd). Of those containerd tells the address.
+ * overlaybd).
  */
-export async function isRemote(
-  { introspection }: Pick<Containerd, 'introspection'>,
-  snapshotter: string,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const plugins = await introspection.plugins(
-    [`type==io.containerd.snapshotter.v1,id==${JSON.stringify(snapshotter)}`],
-    { signal },
-  );
-  return plugins.some(({ exports }) => exports['address'] !== undefined);
+export type IsRemote = (snapshotter: string, signal: AbortSignal) => Promise<boolean>;
+
+/**
+ * How long an answer is kept, in milliseconds. It changes with containerd's configuration alone, and an old
+ * one does no harm: layers are fetched that the snapshotter has, or later than they could be.
+ */
+const KEPT_MS = 60_000;
+
+/** Asks containerd, which tells the address of such a program. */
+export function createIsRemote({ introspection }: Pick<Containerd, 'introspection'>): IsRemote {
+  const kept = new Map<string, { answer: boolean; until: number }>();
+  return async (snapshotter, signal) => {
+    const known = kept.get(snapshotter);
+    if (known !== undefined && known.until > performance.now()) return known.answer;
+    const filter = `type==io.containerd.snapshotter.v1,id==${JSON.stringify(snapshotter)}`;
+    const plugins = await introspection.plugins([filter], { signal });
+    const answer = plugins.some(({ exports }) => exports['address'] !== undefined);
+    kept.set(snapshotter, { answer, until: performance.now() + KEPT_MS });
+    return answer;
+  };
 }

@@ -10,19 +10,28 @@ import { askRoute, askUrl, failed, hostOf } from './ask.ts';
 import type { Attempt } from './attempts.ts';
 import { AttemptFailed, exhausted, pauseBefore } from './attempts.ts';
 import type { HttpClient, HttpReply } from './http.ts';
-import { bodyOf, describe, digestOf, measure } from './manifest-reply.ts';
+import { bodyOf, describe, download } from './manifest-reply.ts';
 import { pause } from './pause.ts';
 
 /** Reads one repository, through the first of its routes that can serve each request. */
 export interface Repository {
-  /** What the reference points at now. */
-  resolve(signal: AbortSignal): Promise<Descriptor>;
+  /**
+   * What the reference points at now. A host may count each download of a manifest against a limit, but not
+   * a look: so it is looked at first where it is likely to be `known`, and else downloaded at once.
+   */
+  resolve(how: { known: boolean }, signal: AbortSignal): Promise<Resolved>;
   /** A manifest or index; its bytes have the descriptor's digest. */
   manifest(descriptor: Descriptor, signal: AbortSignal): Promise<Buffer>;
   /** A blob from the offset on. `start` is where the body really begins: the server may ignore the wish. */
   blob(want: BlobWant, signal: AbortSignal): Promise<{ host: string; start: number; body: Readable }>;
   /** Hosts that may have blobs. */
   readonly hosts: readonly string[];
+}
+
+/** What a reference points at, with its bytes if they have been downloaded. */
+export interface Resolved {
+  target: Descriptor;
+  data: Buffer | null;
 }
 
 export interface BlobWant {
@@ -69,19 +78,29 @@ export function createRepository(
   const pullRoutes = routes.filter(({ endpoint }) => endpoint.pull);
 
   return {
-    resolve: (signal) =>
+    resolve: ({ known }, signal) =>
       across(
         `resolve ${objectOf(reference)}`,
         { capability: reference.digest === null ? 'resolve' : 'pull', signal },
         async (route) => {
           const asking = { path: `manifests/${objectOf(reference)}`, accept: ACCEPTED_MANIFESTS, signal };
-          const head = await describe(() => ask(route, { ...asking, method: 'HEAD' }));
-          const descriptor = head ?? (await measure(route, () => ask(route, { ...asking, method: 'GET' })));
-          if (reference.digest !== null && descriptor.digest !== reference.digest) {
-            const reason = `answered ${descriptor.digest} when asked for ${reference.digest}`;
+          // A host that only resolves is not asked for what it points at, if that can be helped.
+          const looksFirst = known || !route.endpoint.pull;
+          const seen = looksFirst ? await describe(() => ask(route, { ...asking, method: 'HEAD' })) : null;
+          const resolved =
+            seen === null
+              ? await download(
+                  route,
+                  await ask(route, { ...asking, method: 'GET' }),
+                  reference.digest ?? 'sha256:',
+                )
+              : { target: seen, data: null };
+          const { digest } = resolved.target;
+          if (reference.digest !== null && digest !== reference.digest) {
+            const reason = `answered ${digest} when asked for ${reference.digest}`;
             throw failed(hostOf(route), { reason });
           }
-          return descriptor;
+          return resolved;
         },
       ),
 
@@ -89,11 +108,7 @@ export function createRepository(
       across(`manifest ${digest}`, { capability: 'pull', signal }, async (route) => {
         const path = `manifests/${digest}`;
         const reply = await ask(route, { method: 'GET', path, accept: ACCEPTED_MANIFESTS, signal });
-        const data = await bodyOf(route, reply);
-        if (digestOf(data, digest) !== digest) {
-          throw failed(hostOf(route), { reason: 'sent other bytes than asked for' });
-        }
-        return data;
+        return await bodyOf(route, reply, digest);
       }),
 
     hosts: pullRoutes.map(hostOf),

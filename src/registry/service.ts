@@ -17,6 +17,7 @@ import { dropStaleLeases } from './lease.ts';
 import type { PullState } from './progress.ts';
 import type { ImageContainerd, PullPlan } from './pull.ts';
 import { pullImage } from './pull.ts';
+import { createIsRemote } from './remote-snapshotter.ts';
 import { createSlots } from './slots.ts';
 import { TokenCache } from './token-cache.ts';
 import { createWatch } from './watch-pulls.ts';
@@ -66,19 +67,28 @@ export function createImageService(options: ImageServiceOptions): ImageService {
   const { containerd, store, config, log } = options;
   const http = createHttpClient();
   const slots = createSlots(config.maxDownloads);
-  const needs = { containerd, http, config, locks: new KeyedLock(), slots, tokens: new TokenCache(), log };
+  const needs = {
+    containerd,
+    images: store,
+    isRemote: createIsRemote(containerd),
+    http,
+    config,
+    locks: new KeyedLock(),
+    slots,
+    tokens: new TokenCache(),
+    log,
+  };
   const pulls = new Joins<Image>('pull');
   const ended = new AbortController();
   const watch = createWatch(log);
 
-  const recorded = async (id: string, names: string[]): Promise<Image> => {
-    for (const name of names) await store.refresh(name);
+  const recorded = (id: string): Image => {
     const image = store.find(id);
-    if (image === null) throw new Fault('internal', `image ${id} cannot be read back from containerd`);
+    if (image === null) throw new Fault('internal', `image ${id} went as soon as it came`);
     return image;
   };
 
-  const pull = async (wish: Omit<PullPlan, 'progress'>, name: string): Promise<Image> => {
+  const pull = async (wish: Omit<PullPlan, 'known' | 'progress'>, name: string): Promise<Image> => {
     const start = performance.now();
     const ms = () => Math.round(performance.now() - start);
     log.info({ image: name, snapshotter: wish.snapshotter }, 'pull started');
@@ -86,8 +96,9 @@ export function createImageService(options: ImageServiceOptions): ImageService {
     annotate('image', name);
     enterPhase('resolve');
     try {
-      const { id, names } = await pullImage(needs, { ...wish, progress }, ended.signal);
-      const image = await recorded(id, names);
+      const known = store.find(name) !== null;
+      const id = await pullImage(needs, { ...wish, known, progress }, ended.signal);
+      const image = recorded(id);
       log.info({ image: name, id, size: image.size, ms: ms() }, 'pull done');
       return image;
     } catch (err) {
@@ -109,8 +120,7 @@ export function createImageService(options: ImageServiceOptions): ImageService {
     ensureUnpacked: (image, snapshotter, signal) => ensureUnpacked(needs, { image, snapshotter }, signal),
     async importArchive(archive) {
       const plan = { archive, snapshotter: options.snapshotter };
-      const imported = await importArchive(needs, plan, ended.signal);
-      return await Promise.all(imported.map(({ id, names }) => recorded(id, names)));
+      return (await importArchive(needs, plan, ended.signal)).map(recorded);
     },
     exportArchive(refs) {
       const images = refs.map((ref) => {

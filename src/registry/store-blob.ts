@@ -21,6 +21,9 @@ export interface SmallBlob {
   labels: Record<string, string>;
 }
 
+/** What goes to containerd in one message, and is held in memory until then. Bytes. */
+export const MAX_SMALL_BYTES = 256 * 1024;
+
 /** Other writers of one ingest let go within moments; one that died is found by containerd. */
 const BUSY_TRIES = 50;
 const BUSY_PAUSE_MS = 200;
@@ -64,8 +67,16 @@ export function storedManifests({ descriptor, data, manifest, indexes }: FoundIm
   return [own, ...above.toReversed()];
 }
 
-/** Stores a small blob whose bytes are at hand. */
-export async function storeBytes(store: Store, { descriptor, data, labels }: SmallBlob): Promise<void> {
+/** Stores a blob whose bytes are at hand, or keeps the one that is there. */
+export async function storeBytes(store: Store, blob: SmallBlob): Promise<void> {
+  if (await adoptBlob(store, blob.descriptor.digest, blob.labels)) return;
+  await storeNewBytes(store, blob);
+}
+
+/** As `storeBytes`, with fewer calls for a blob that is hardly there. */
+export async function storeNewBytes(store: Store, blob: SmallBlob): Promise<void> {
+  const { descriptor, data, labels } = blob;
+  if (data.length <= MAX_SMALL_BYTES && (await putBlob(store, blob))) return;
   if (await adoptBlob(store, descriptor.digest, labels)) return;
   const writer = await openIngest(store, descriptor);
   if (writer !== null) {
@@ -77,6 +88,22 @@ export async function storeBytes(store: Store, { descriptor, data, labels }: Sma
   }
 }
 
+/** False if it is there. */
+async function putBlob(store: Store, { descriptor, data, labels }: SmallBlob): Promise<boolean> {
+  const { containerd, lease, signal } = store;
+  const { digest } = descriptor;
+  const ref = ingestRef(digest);
+  try {
+    await whenFree(`store ${ref}`, signal, () =>
+      containerd.content.put({ ref, expected: digest, data, labels, lease }, { signal }),
+    );
+    return true;
+  } catch (error) {
+    if (isCode(error, 'already_exists')) return false;
+    throw isCode(error, 'failed_precondition') ? await wrongBytes(store, digest, error) : error;
+  }
+}
+
 /** Opens or resumes the ingest of a blob; null if it turns out that the blob is there. */
 export async function openIngest(
   store: Store,
@@ -84,18 +111,27 @@ export async function openIngest(
 ): Promise<Writer | null> {
   const { containerd, lease, signal } = store;
   const ref = ingestRef(digest);
-  for (let tries = 1; ; tries++) {
+  const open = () => containerd.content.writer({ ref, total: size, expected: digest, lease }, { signal });
+  for (;;) {
     try {
-      const writer = await containerd.content.writer(
-        { ref, total: size, expected: digest, lease },
-        { signal },
-      );
+      const writer = await whenFree(`open ingest ${ref}`, signal, open);
       if (writer.offset <= size) return writer;
       await writer.close();
       await containerd.content.abort(ref, { signal });
     } catch (error) {
       if (isCode(error, 'already_exists')) return null;
-      if (!isCode(error, 'unavailable') || tries === BUSY_TRIES) throw during(`open ingest ${ref}`, error);
+      throw error;
+    }
+  }
+}
+
+/** Does what wants an ingest as soon as nobody else writes to it. */
+async function whenFree<T>(step: string, signal: AbortSignal, act: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await act();
+    } catch (error) {
+      if (!isCode(error, 'unavailable') || tries === BUSY_TRIES) throw during(step, error);
       await pause(BUSY_PAUSE_MS, signal);
     }
   }
@@ -103,7 +139,7 @@ export async function openIngest(
 
 /** Turns a filled ingest into a blob. One with the wrong bytes is thrown away, so that a retry starts anew. */
 export async function commitIngest(
-  { containerd, signal }: Store,
+  store: Store,
   writer: Writer,
   { descriptor, labels }: { descriptor: Pick<Descriptor, 'digest'>; labels: Record<string, string> },
 ): Promise<void> {
@@ -112,9 +148,16 @@ export async function commitIngest(
   } catch (error) {
     await writer.close();
     if (!isCode(error, 'failed_precondition')) throw during(`commit ${descriptor.digest}`, error);
-    await containerd.content.abort(ingestRef(descriptor.digest), { signal });
-    throw new Fault('data_loss', `the bytes received are not those of ${descriptor.digest}`, {
-      cause: error,
-    });
+    throw await wrongBytes(store, descriptor.digest, error);
   }
+}
+
+async function wrongBytes({ containerd, signal }: Store, digest: string, cause: unknown): Promise<Fault> {
+  await containerd.content.abort(ingestRef(digest), { signal });
+  return notItsBytes(digest, { cause });
+}
+
+/** The failure of a blob whose bytes have another digest than its own. */
+export function notItsBytes(digest: string, options?: ErrorOptions): Fault {
+  return new Fault('data_loss', `the bytes received are not those of ${digest}`, options);
 }

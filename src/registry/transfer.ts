@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Writer } from '../containerd/content-writer.ts';
 import { Fault } from '../lib/fault.ts';
 import { freeBuffer } from '../lib/free-buffer.ts';
+import { drain, StreamBroken } from './drain.ts';
 import { networkReason } from './http.ts';
 import { pause } from './pause.ts';
 import type { PullObserver } from './progress.ts';
@@ -16,6 +17,9 @@ export interface TransferNeeds {
   progress: Pick<PullObserver, 'layer'>;
   log: Logger;
 }
+
+/** Takes what is downloaded, as a `Writer` does. */
+export type Sink = Pick<Writer, 'offset' | 'write'>;
 
 /** What to download, and from where. */
 export interface Download {
@@ -38,7 +42,7 @@ const MAX_ALL_BREAKS = 50;
 const BREAK_PAUSE_MS = 200;
 
 /** Downloads what the ingest lacks. A host that breaks for good is left for the next one. */
-export async function fill(needs: TransferNeeds, writer: Writer, download: Download): Promise<void> {
+export async function fill(needs: TransferNeeds, writer: Sink, download: Download): Promise<void> {
   const { store, log } = needs;
   const { digest, size, avoid } = download;
   const breaks = new Map<string, { inRow: number; all: number }>();
@@ -71,7 +75,7 @@ class Broken extends Error {
 }
 
 /** Copies from one response into the ingest, as far as it goes. */
-async function transfer(needs: TransferNeeds, writer: Writer, download: Download): Promise<void> {
+async function transfer(needs: TransferNeeds, writer: Sink, download: Download): Promise<void> {
   const { repository, guard, progress } = needs;
   const { digest, size, urls, avoid, served } = download;
   const { signal } = needs.store;
@@ -81,7 +85,7 @@ async function transfer(needs: TransferNeeds, writer: Writer, download: Download
   const abort = () => body.destroy();
   signal.addEventListener('abort', abort, { once: true });
   try {
-    for await (const chunk of chunksOf(body, host)) {
+    await drain(body, async (chunk) => {
       guard.progress(chunk.length);
       const fresh = chunk.subarray(skip);
       skip -= chunk.length - fresh.length;
@@ -91,23 +95,15 @@ async function transfer(needs: TransferNeeds, writer: Writer, download: Download
       await writer.write(fresh);
       release(chunk);
       progress.layer(digest, { offset: writer.offset, total: size });
-    }
+    });
     if (writer.offset < size) throw new Broken(host, 'ended too early');
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    throw error;
+    if (!(error instanceof StreamBroken)) throw error;
+    throw new Broken(host, networkReason(error.cause ?? error), { cause: error });
   } finally {
     signal.removeEventListener('abort', abort);
     body.destroy();
-  }
-}
-
-/** What the connection brings. Reading goes on only while the taker takes. */
-async function* chunksOf(body: AsyncIterable<Buffer>, host: string): AsyncGenerator<Buffer> {
-  try {
-    yield* body;
-  } catch (error) {
-    throw new Broken(host, networkReason(error), { cause: error });
   }
 }
 

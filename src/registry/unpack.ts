@@ -37,8 +37,7 @@ export interface Layers extends SnapshotSource {
 const CLEANUP_MS = 30_000;
 
 /**
- * Makes a committed snapshot for each layer that has none, lowest first, and ties them to the config, so
- * that they live as long as it does. `arrived(n)` resolves when layer n is in the content store; it is not
+ * Makes a committed snapshot for each layer that has none, lowest first. `arrived(n)` resolves when layer n is in the content store; it is not
  * asked for a layer that a remote snapshotter has.
  */
 export async function unpackImage(
@@ -46,12 +45,13 @@ export async function unpackImage(
   image: Layers,
   arrived: (place: number) => Promise<void>,
 ): Promise<void> {
-  const { config, layers, diffIds } = image;
+  const { layers, diffIds } = image;
   if (layers.length !== diffIds.length) {
     const counts = `${layers.length} layers, but its config has ${diffIds.length}`;
     throw new Fault('failed_precondition', `the manifest has ${counts}`);
   }
   const chain = chainIds(diffIds);
+  let parentIsNew = false;
   for (const [place, layer] of layers.entries()) {
     const step = {
       layer,
@@ -61,21 +61,31 @@ export async function unpackImage(
       labels: needs.remote ? snapshotLabels(image, place) : {},
       arrived: () => arrived(place),
     };
+    parentIsNew = await unpackLayer(needs, step, parentIsNew);
+    // What is there already says nothing of the layer's own bytes.
     if (!needs.remote) await step.arrived();
-    needs.progress?.layerPhase(layer.digest, 'unpack');
-    await span('layer', 'unpack', (own) => {
-      own?.set('digest', layer.digest);
-      return unpackLayer(needs, step);
-    });
     needs.progress?.layerPhase(layer.digest, 'done');
   }
+}
 
-  const top = chain.at(-1);
-  if (top === undefined) return;
-  const label = `containerd.io/gc.ref.snapshot.${needs.snapshotter}`;
-  await needs.containerd.content.update(config, { [label]: top }, [`labels.${label}`], {
-    signal: needs.signal,
-  });
+/** Ties the snapshots to the config, so that they live as long as it does. */
+export async function tieSnapshots(
+  { containerd, snapshotter, signal }: Pick<UnpackNeeds, 'containerd' | 'snapshotter' | 'signal'>,
+  { config, diffIds }: Pick<Layers, 'config' | 'diffIds'>,
+): Promise<void> {
+  const label = tyingLabel(snapshotter, diffIds);
+  const [name] = Object.keys(label);
+  if (name === undefined) return;
+  // Most images that are pulled again have it, and a look costs containerd less.
+  const info = await containerd.content.info(config, { signal });
+  if (info?.labels[name] === label[name]) return;
+  await containerd.content.update(config, label, [`labels.${name}`], { signal });
+}
+
+/** The label of a config that ties its snapshots to it; none for an image without layers. */
+export function tyingLabel(snapshotter: string, diffIds: readonly string[]): Record<string, string> {
+  const top = chainIds(diffIds).at(-1);
+  return top === undefined ? {} : { [`containerd.io/gc.ref.snapshot.${snapshotter}`]: top };
 }
 
 interface LayerStep {
@@ -88,18 +98,24 @@ interface LayerStep {
   arrived: () => Promise<void>;
 }
 
-async function unpackLayer(needs: UnpackNeeds, step: LayerStep): Promise<void> {
+/** True if there was none. On a new parent there can hardly be one. */
+async function unpackLayer(needs: UnpackNeeds, step: LayerStep, parentIsNew: boolean): Promise<boolean> {
   const { snapshotter, locks, signal } = needs;
   using _held = await locks.take(`chain/${snapshotter}/${step.name}`, signal);
-  if (await adoptSnapshot(needs, step.name)) return;
+  if (!parentIsNew && (await adoptSnapshot(needs, step.name))) return false;
 
   const key = `extract-${Date.now()}-${randomBytes(4).toString('hex')} ${step.name}`;
   try {
     const mounts = await prepare(needs, step, key);
-    if (mounts === null) return;
-    if (needs.remote) await step.arrived();
-    await applyLayer(needs, step, mounts);
-    await commit(needs, step, key);
+    if (mounts === null) return false;
+    await step.arrived();
+    needs.progress?.layerPhase(step.layer.digest, 'unpack');
+    await span('layer', 'unpack', async (own) => {
+      own?.set('digest', step.layer.digest);
+      await applyLayer(needs, step, mounts);
+      await commit(needs, step, key);
+    });
+    return true;
   } catch (error) {
     await discard(needs, key);
     throw during(

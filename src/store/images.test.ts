@@ -2,11 +2,22 @@ import { createHash } from 'node:crypto';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import type { Containerd } from '../containerd/client.ts';
-import type { ImageRecord } from '../containerd/images.ts';
+import type { ImageRecord, NewImage } from '../containerd/images.ts';
 import { Fault } from '../lib/fault.ts';
 import { createImageStore } from './images.ts';
 
 const log = pino({ level: 'silent' });
+
+const emptyConfig = {
+  env: [],
+  entrypoint: [],
+  cmd: [],
+  workingDir: '',
+  user: '',
+  stopSignal: '',
+  volumes: [],
+  labels: {},
+};
 
 function sha256(data: Buffer): string {
   return `sha256:${createHash('sha256').update(data).digest('hex')}`;
@@ -17,6 +28,8 @@ function createWorld() {
   const records = new Map<string, ImageRecord>();
   const blobs = new Map<string, Buffer>();
   const updates: string[] = [];
+  const looks: string[] = [];
+  let clock = 0n;
   const store = (value: unknown): string => {
     const data = Buffer.from(JSON.stringify(value));
     blobs.set(sha256(data), data);
@@ -37,14 +50,24 @@ function createWorld() {
   };
   const containerd = {
     images: {
-      get: (name: string) => Promise.resolve(records.get(name) ?? null),
+      get: (name: string) => {
+        looks.push(name);
+        return Promise.resolve(records.get(name) ?? null);
+      },
+      create: (image: NewImage) => {
+        if (records.has(image.name)) return Promise.reject(new Fault('already_exists', image.name));
+        const record = { ...image, createdAt: ++clock, updatedAt: clock };
+        records.set(image.name, record);
+        return Promise.resolve(record);
+      },
       list: () => Promise.resolve([...records.values()]),
-      update: ({ name, labels }: ImageRecord) => {
+      update: ({ name, labels, target }: NewImage) => {
         const record = records.get(name);
         if (record === undefined) return Promise.reject(new Fault('not_found', name));
-        records.set(name, { ...record, labels: { ...record.labels, ...labels } });
+        const moved = { ...record, target, labels: { ...record.labels, ...labels }, updatedAt: ++clock };
+        records.set(name, moved);
         updates.push(name);
-        return Promise.resolve();
+        return Promise.resolve(moved);
       },
     },
     content: {
@@ -55,7 +78,7 @@ function createWorld() {
     },
   } as unknown as Pick<Containerd, 'images' | 'content'>;
   const createImages = (pinned: string[]) => createImageStore(containerd, log, pinned);
-  return { records, blobs, updates, add, createImages, images: createImages([]) };
+  return { containerd, records, blobs, updates, looks, add, createImages, images: createImages([]) };
 }
 
 test('all names of one config are one image, sorted into tags and digests', async () => {
@@ -148,4 +171,79 @@ test('all names of an image are labelled as pinned when one of them is to be', a
     'docker.io/library/a:2': true,
     'example.test/theirs:1': true,
   });
+});
+
+test('what is recorded here is known without a look, and its events bring none', async () => {
+  const { records, looks, add, createImages } = createWorld();
+  add('example.test/other:1', 'other', { theirs: 'kept' });
+  const facts = { id: 'sha256:1', chainId: 'c', size: 7, config: emptyConfig };
+  const target = { mediaType: 'm', digest: 'sha256:2', size: 1, annotations: {} };
+  const names = ['example.test/a:1', 'example.test/other:1'];
+  const images = createImages(['a:*']);
+  await images.record({ names, target, facts }, AbortSignal.timeout(5_000));
+  expect(images.find('example.test/a:1')).toMatchObject({ ...facts, target, names, pinned: false });
+  expect(records.get('example.test/other:1')).toMatchObject({
+    target,
+    labels: { theirs: 'kept', 'io.cri-containerd.image': 'managed' },
+  });
+  for (const name of names) await images.changed(name);
+  expect(looks).toEqual([]);
+
+  // What went behind our back is made anew.
+  records.delete('example.test/a:1');
+  await images.record({ names, target, facts }, AbortSignal.timeout(5_000));
+  expect(records.get('example.test/a:1')).toMatchObject({ target });
+  for (const name of names) await images.changed(name);
+  expect(looks).toEqual([]);
+
+  records.delete('example.test/a:1');
+  await images.changed('example.test/a:1');
+  expect(looks).toEqual(['example.test/a:1']);
+  expect(images.find('example.test/a:1')).toBeNull();
+  expect(images.find('example.test/other:1')).not.toBeNull();
+});
+
+test('an answer that others have overtaken is looked at again', async () => {
+  const { records, add, images, containerd } = createWorld();
+  const name = 'example.test/a:1';
+  const create = containerd.images.create.bind(containerd.images);
+  containerd.images.create = async (image) => {
+    const record = await create(image);
+    await images.changed(name); // ours
+    records.delete(name);
+    await images.changed(name);
+    return record;
+  };
+  const facts = { id: 'sha256:1', chainId: 'c', size: 7, config: emptyConfig };
+  const target = { mediaType: 'm', digest: 'sha256:2', size: 1, annotations: {} };
+  await images.record({ names: [name], target, facts }, AbortSignal.timeout(5_000));
+  expect(images.find(name)).toBeNull();
+
+  // The last to be answered is not the last that wrote.
+  containerd.images.create = async (image) => {
+    const record = await create(image);
+    const newer = add(name, 'newer');
+    records.set(name, { ...records.get(name)!, updatedAt: 100n });
+    await images.refresh(name);
+    expect(images.find(name)?.id).toBe(newer.id);
+    return record;
+  };
+  await images.record({ names: [name], target, facts }, AbortSignal.timeout(5_000));
+  expect(images.find(name)?.id).not.toBe(facts.id);
+});
+
+test('a write that fails after its event leaves what containerd has', async () => {
+  const { images, containerd, looks } = createWorld();
+  const name = 'example.test/a:1';
+  containerd.images.create = async () => {
+    await images.changed(name);
+    throw new Fault('unavailable', 'cut off');
+  };
+  const facts = { id: 'sha256:1', chainId: 'c', size: 7, config: emptyConfig };
+  const target = { mediaType: 'm', digest: 'sha256:2', size: 1, annotations: {} };
+  const recorded = images.record({ names: [name], target, facts }, AbortSignal.timeout(5_000));
+  await expect(recorded).rejects.toMatchObject({ code: 'unavailable' });
+  expect(looks).toEqual([name]);
+  await images.changed(name);
+  expect(looks).toEqual([name, name]);
 });

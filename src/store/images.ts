@@ -1,24 +1,22 @@
 import type { Logger } from 'pino';
 import type { Containerd } from '../containerd/client.ts';
 import type { ImageRecord } from '../containerd/images.ts';
-import { chainIds } from '../image/chain-id.ts';
 import { MAX_CONFIG_BYTES, parseImageFile } from '../image/config.ts';
 import { isDigest } from '../image/descriptor.ts';
 import { findImage } from '../image/find-image.ts';
-import type { Image, ImageStore } from '../image/image.ts';
-import { PINNED_LABEL } from '../image/image.ts';
+import type { Image, ImageFacts, ImageStore, NewNames } from '../image/image.ts';
+import { factsOf, MANAGED_LABEL, PINNED_LABEL } from '../image/image.ts';
 import { MAX_MANIFEST_BYTES } from '../image/manifest.ts';
 import { pinnedBy } from '../image/pinned.ts';
 import { hostPlatform } from '../image/platform.ts';
 import { formatReference, parseReference } from '../image/reference.ts';
+import { allSettled } from '../lib/all-settled.ts';
 import { isCode } from '../lib/fault.ts';
-
-/** What content says of a target. It never changes, because the target is named by digest. */
-type Facts = Pick<Image, 'id' | 'chainId' | 'size' | 'config'>;
+import { OwnWrites } from './own-writes.ts';
 
 interface Entry {
   record: ImageRecord;
-  facts: Facts;
+  facts: ImageFacts;
 }
 
 /** Tells the pins that follow our settings from those of others. */
@@ -41,6 +39,7 @@ export function createImageStore(
   let images: Map<string, Image> | null = null;
   // Two looks at one name may overtake each other, and the older one must not win.
   let last: Promise<unknown> = Promise.resolve();
+  const writes = new OwnWrites();
 
   const put = async (record: ImageRecord, into: Map<string, Entry>): Promise<void> => {
     try {
@@ -84,23 +83,55 @@ export function createImageStore(
     images ??= group([...entries.values()]);
     return images;
   };
+  const pinImage = (id: string | undefined): Promise<void> =>
+    pin([...entries.values()].filter(({ facts }) => facts.id === id));
+  const look = async (name: string): Promise<void> => {
+    const record = await containerd.images.get(name);
+    if (record === null) entries.delete(name);
+    else {
+      await put(record, entries);
+      await pinImage(entries.get(name)?.facts.id);
+    }
+    images = null;
+  };
+  const refresh = (name: string) => inOrder(() => look(name));
+  const write = async (name: string, { target, facts }: NewNames, signal: AbortSignal): Promise<void> => {
+    const own = writes.begin(name);
+    let record: ImageRecord;
+    try {
+      const order = entries.has(name) ? (['update', 'create'] as const) : (['create', 'update'] as const);
+      record = await recordName(containerd, { name, target, order }, signal);
+    } catch (error) {
+      // If that fails too, so has the stream of events, and all is read anew when it is back.
+      if (writes.failed(own)) await refresh(name).catch(() => {});
+      throw error;
+    }
+    await inOrder(async () => {
+      writes.succeeded(own);
+      if (own.overtaken) return await look(name);
+      // Of two that write one name, the one that is answered last need not be the one that wrote last.
+      if ((entries.get(name)?.record.updatedAt ?? 0n) > record.updatedAt) return;
+      entries.set(name, { record, facts });
+      images = null;
+    });
+  };
 
   return {
     list: () => [...index().values()],
     find: (ref) => findIn(index(), ref, entries),
-    refresh: (name) =>
-      inOrder(async () => {
-        const record = await containerd.images.get(name);
-        if (record === null) entries.delete(name);
-        else {
-          await put(record, entries);
-          const id = entries.get(name)?.facts.id;
-          await pin([...entries.values()].filter(({ facts }) => facts.id === id));
-        }
-        images = null;
-      }),
+    async record(image, signal) {
+      const [first, ...others] = image.names;
+      if (first !== undefined) await write(first, image, signal);
+      await allSettled(others.map((name) => write(name, image, signal)));
+      await inOrder(() => pinImage(image.facts.id));
+    },
+    refresh,
+    async changed(name) {
+      if (!writes.takes(name)) await refresh(name);
+    },
     load: () =>
       inOrder(async () => {
+        writes.reset();
         const records = await containerd.images.list();
         // Beside the old ones, so that nobody meets half of them.
         const loaded = new Map<string, Entry>();
@@ -119,22 +150,34 @@ export function createImageStore(
   };
 }
 
-async function readFacts({ content }: Pick<Containerd, 'content'>, record: ImageRecord): Promise<Facts> {
-  const { manifest, data, indexes } = await findImage(
-    record.target,
-    hostPlatform(process.arch),
-    ({ digest }) => content.readAll(digest, MAX_MANIFEST_BYTES),
-  );
-  const id = manifest.config.digest;
-  const { config, diffIds } = parseImageFile(await content.readAll(id, MAX_CONFIG_BYTES));
-  const layers = manifest.layers.reduce((sum, { size }) => sum + size, 0);
-  const above = indexes.reduce((sum, index) => sum + index.data.length, 0);
-  return {
-    id,
-    config,
-    chainId: chainIds(diffIds).at(-1) ?? '',
-    size: above + data.length + manifest.config.size + layers,
+/** Creates the record, or moves it, by what is tried first. The answer has all of its labels. */
+async function recordName(
+  { images }: Pick<Containerd, 'images'>,
+  { name, target, order }: Pick<ImageRecord, 'name' | 'target'> & { order: readonly Way[] },
+  signal: AbortSignal,
+): Promise<ImageRecord> {
+  const image = { name, labels: { [MANAGED_LABEL]: 'managed' }, target };
+  const ways = {
+    create: () => images.create(image, { signal }),
+    update: () => images.update(image, ['target', `labels.${MANAGED_LABEL}`], { signal }),
   };
+  const [first = 'create', second = 'update'] = order;
+  try {
+    return await ways[first]();
+  } catch (error) {
+    if (!isCode(error, first === 'create' ? 'already_exists' : 'not_found')) throw error;
+    return await ways[second]();
+  }
+}
+
+type Way = 'create' | 'update';
+
+async function readFacts({ content }: Pick<Containerd, 'content'>, record: ImageRecord): Promise<ImageFacts> {
+  const found = await findImage(record.target, hostPlatform(process.arch), ({ digest }) =>
+    content.readAll(digest, MAX_MANIFEST_BYTES),
+  );
+  const { digest } = found.manifest.config;
+  return factsOf(found, parseImageFile(await content.readAll(digest, MAX_CONFIG_BYTES)));
 }
 
 /** What to write so that a record is pinned, or not any more; null for nothing. An empty label is taken away. */

@@ -254,9 +254,15 @@ describe.each(containerdVersions)('registries that misbehave, on containerd %s',
     test('a manifest with other bytes than its digest says is not taken', async () => {
       const image = await imageOf('forged manifest');
       const data = Buffer.concat([image.blobs.get(image.target.digest) ?? Buffer.alloc(0), Buffer.from(' ')]);
+      const forged = { 'content-type': image.target.mediaType };
       const liar = await serve((request, response) => {
-        if (objectOf(request) !== image.target.digest) return answer(image, request, response);
-        response.writeHead(200, { 'content-type': image.target.mediaType }).end(data);
+        const object = objectOf(request);
+        if (object === 'latest') {
+          const told = { ...forged, 'docker-content-digest': image.target.digest };
+          return void response.writeHead(200, told).end(data);
+        }
+        if (object !== image.target.digest) return answer(image, request, response);
+        response.writeHead(200, forged).end(data);
       });
       await using service = newService();
       const digest = `${liar}/forged@${image.target.digest}`;
@@ -265,6 +271,28 @@ describe.each(containerdVersions)('registries that misbehave, on containerd %s',
       const honest = await serve((request, response) => answer(image, request, response));
       setMirrors('forged.invalid', [liar, honest]);
       expect((await pull(service, 'forged.invalid/app')).id).toBe(image.configDigest);
+    });
+
+    test('a new name costs one download of its manifest, a known one that did not move a look', async () => {
+      const [old, moved] = [await imageOf('asked for once'), await imageOf('asked for later')];
+      let current = old;
+      const asked: string[] = [];
+      const host = await serve((request, response) => {
+        if (request.url?.includes('/manifests/')) asked.push(`${request.method} ${objectOf(request)}`);
+        answer(current, request, response);
+      });
+      await using service = newService();
+      const take = async (reference: string) => {
+        const { id } = await pull(service, reference);
+        return { id, asked: asked.splice(0) };
+      };
+      const whole = `${host}/counted@${old.target.digest}`;
+      expect(await take(`${host}/counted`)).toEqual({ id: old.configDigest, asked: ['GET latest'] });
+      expect(await take(`${host}/counted`)).toEqual({ id: old.configDigest, asked: ['HEAD latest'] });
+      expect(await take(whole)).toEqual({ id: old.configDigest, asked: [`HEAD ${old.target.digest}`] });
+      current = moved;
+      const both = ['HEAD latest', `GET ${moved.target.digest}`];
+      expect(await take(`${host}/counted`)).toEqual({ id: moved.configDigest, asked: both });
     });
 
     test('endless redirects of a layer end, and so do those of a mirror before the next', async () => {
