@@ -16,7 +16,9 @@ import { createImages, createServices } from './create-services.ts';
 import { followEvents } from './daemon/follow-events.ts';
 import { mayStart, preflight } from './daemon/preflight.ts';
 import { recover } from './daemon/recover.ts';
+import { giveBackAtRest } from './daemon/rest.ts';
 import { exists } from './host/files.ts';
+import { giveBackMemory, residentBytes } from './host/own-memory.ts';
 import { Fault, messageOf } from './lib/fault.ts';
 import { observe } from './observe/observe.ts';
 import { nameFrom, targetOf } from './rpc/call-target.ts';
@@ -58,7 +60,7 @@ switch (command.kind) {
 
 /** Serves CRI until told to stop. Containers go on running. */
 async function serve(config: Config): Promise<void> {
-  const log = createLogger(config.logLevel);
+  const log = await createLogger(config.logLevel);
   await using daemon = new AsyncDisposableStack();
   const services = await createServices(config, log, daemon);
 
@@ -78,6 +80,7 @@ async function serve(config: Config): Promise<void> {
   await services.tracer.run({ kind: 'daemon', name: 'recover' }, () => recover(services));
   services.containerEvents.open();
   daemon.use(followEvents(services));
+  daemon.use(giveBackAtRest({ ...services, residentBytes, giveBack: giveBackMemory }));
   const nameOf = nameFrom(services);
   const server = daemon.use(
     await listen({
@@ -130,7 +133,7 @@ async function workOnImages(work: ImageCommand): Promise<void> {
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.once(name, () => stop(new Fault('cancelled', `stopped by ${name}`)));
   }
-  const log = createLogger('error');
+  const log = await createLogger('error');
   using connection = connect({ ...config.containerd, log });
   const containerd = createContainerd(connection);
   // Whoever only looks changes no labels.

@@ -10,9 +10,10 @@ const cacheDir = join(import.meta.dirname, '../node_modules/.cache/cristal');
 
 /**
  * Of V8: young objects have 2 MiB per thread, and not up to 32, and the heap may grow by a half before the next
- * full collection, and not to four times as much.
+ * full collection, and not to four times as much. The collector can be called, for a daemon at rest
+ * (`daemon/rest.ts`).
  */
-const options = ['--max-semi-space-size=2', '--heap-growing-percent=50'];
+const options = ['--max-semi-space-size=2', '--heap-growing-percent=50', '--expose-gc'];
 
 const environment: NodeJS.ProcessEnv = {
   // Of glibc: threads share two heaps, or each keeps what it has freed to itself.

@@ -14,9 +14,9 @@ function textOf(stream: PassThrough): string {
   return Buffer.concat(chunks).toString();
 }
 
-test('one JSON object per line when nobody watches', () => {
+test('one JSON object per line when nobody watches', async () => {
   const { stream, text } = capture(false);
-  const log = createLogger('info', stream);
+  const log = await createLogger('info', stream);
   log.debug('not shown');
   log.child({ rpc: 'PullImage' }).warn({ ms: 3 }, 'slow');
 
@@ -31,19 +31,19 @@ test('one JSON object per line when nobody watches', () => {
   });
 });
 
-test('a readable line on a terminal', () => {
+test('a readable line on a terminal', async () => {
   const { stream, text } = capture(true);
-  createLogger('info', stream).info({ path: '/run' }, 'listening');
+  (await createLogger('info', stream)).info({ path: '/run' }, 'listening');
   const line = text();
   expect(line).toContain('listening');
   expect(line).toContain('path');
   expect(() => JSON.parse(line)).toThrow(SyntaxError);
 });
 
-test.each([false, true])('no secret reaches the log (terminal: %s)', (isTTY) => {
+test.each([false, true])('no secret reaches the log (terminal: %s)', async (isTTY) => {
   const { stream, text } = capture(isTTY);
   const secrets = { auth: 'S3CRET', password: 'S3CRET', identityToken: 'S3CRET', registryToken: 'S3CRET' };
-  const log = createLogger('trace', stream);
+  const log = await createLogger('trace', stream);
   log.info({ ...secrets, username: 'anna' }, 'flat');
   log.info({ request: { image: { image: 'x' }, auth: secrets } }, 'a whole PullImage');
   log.info({ request: { config: { envs: [{ key: 'A', value: 'S3CRET' }] } } }, 'a whole CreateContainer');
@@ -58,17 +58,17 @@ test.each([false, true])('no secret reaches the log (terminal: %s)', (isTTY) => 
   expect(output).toContain('kept');
 });
 
-test('logging does not change what was logged', () => {
+test('logging does not change what was logged', async () => {
   const { stream } = capture(false);
   const request = { auth: { password: 'p' } };
-  createLogger('info', stream).info({ request }, 'call');
+  (await createLogger('info', stream)).info({ request }, 'call');
   expect(request).toEqual({ auth: { password: 'p' } });
 });
 
-test('an error brings its code and its cause', () => {
+test('an error brings its code and its cause', async () => {
   const { stream, text } = capture(false);
   const err = new Fault('unavailable', 'list tasks: gone', { cause: new Error('ECONNREFUSED /x.sock') });
-  createLogger('info', stream).error({ err }, 'failed');
+  (await createLogger('info', stream)).error({ err }, 'failed');
   const line = JSON.parse(text());
   expect(line.err).toMatchObject({ code: 'unavailable' });
   expect(line.err.stack).toContain('ECONNREFUSED /x.sock');

@@ -1,6 +1,5 @@
 import type { Logger, LoggerOptions } from 'pino';
 import { pino, stdTimeFunctions } from 'pino';
-import pretty from 'pino-pretty';
 import type { LogLevel } from '../config/schema.ts';
 
 /** A stream to log to; a terminal says so by `isTTY`. */
@@ -16,7 +15,7 @@ const DEPTH = 4;
  * Readable lines on a terminal, else one JSON object per line. Node writes stderr synchronously on Linux, so
  * a line is out before the call returns.
  */
-export function createLogger(level: LogLevel, stream: LogStream = process.stderr): Logger {
+export async function createLogger(level: LogLevel, stream: LogStream = process.stderr): Promise<Logger> {
   const options: LoggerOptions = {
     level,
     base: null, // journald and the kubelet's log know the host and the process better than each line does
@@ -24,11 +23,13 @@ export function createLogger(level: LogLevel, stream: LogStream = process.stderr
     formatters: { level: (label) => ({ level: label }) },
     redact: { paths: secretPaths(), censor: '[redacted]' },
   };
-  return pino(options, stream.isTTY === true ? terminal(stream) : stream);
+  return pino(options, stream.isTTY === true ? await terminal(stream) : stream);
 }
 
 // In this thread: a worker transport would lose the last lines, which tell why the daemon went.
-function terminal(stream: LogStream) {
+async function terminal(stream: LogStream) {
+  // A daemon has no terminal, and does without what writes to one.
+  const { default: pretty } = await import('pino-pretty');
   return pretty({
     colorize: true,
     sync: true,

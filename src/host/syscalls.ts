@@ -122,6 +122,17 @@ const spawning = {
   setSigMask: libc.func('int posix_spawnattr_setsigmask(void *attr, void *set)') as Call,
 };
 
+/** Of glibc alone. */
+function findMallocTrim(): PoolCall | null {
+  try {
+    return libc.func('int malloc_trim(size_t pad)') as PoolCall;
+  } catch {
+    return null; // another C library, which has ways of its own
+  }
+}
+
+const mallocTrim = findMallocTrim();
+
 /** Calls, and turns -1 into an Error with `code` (such as ENOENT) that names the call and its object. */
 function check(name: keyof typeof c, object: string, ...args: unknown[]): number {
   const result = c[name](...args);
@@ -399,4 +410,9 @@ const timespec = Buffer.alloc(16);
 export function wallClock(): [number, number] {
   check('clock_gettime', '', CLOCK_REALTIME, timespec);
   return [Number(timespec.readBigInt64LE(0)), Number(timespec.readBigInt64LE(8))];
+}
+
+/** Gives what the C library holds and does not use back to the kernel, in a thread of the pool. */
+export async function trimHeap(): Promise<void> {
+  if (mallocTrim !== null) await inPool(mallocTrim, 0);
 }

@@ -3,7 +3,6 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Header } from 'tar-stream';
-import { extract } from 'tar-stream';
 import { isDigest } from '../image/descriptor.ts';
 import { MAX_MANIFEST_BYTES } from '../image/manifest.ts';
 import { during, Fault } from '../lib/fault.ts';
@@ -37,6 +36,7 @@ type Entry = Stream & Pick<Readable, 'resume'> & { header: Header };
 export async function readArchive(store: Store, source: Stream): Promise<Archive> {
   const archive: Archive = { indexes: new Map(), files: new Map() };
   const links = new Map<string, string>();
+  const { extract } = await import('tar-stream');
   const { compression, stream } = await sniff(source);
   const entries = extract();
   const unpacked = decompressor(compression);

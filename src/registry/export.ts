@@ -1,7 +1,6 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Pack } from 'tar-stream';
-import { pack } from 'tar-stream';
 import type { Containerd } from '../containerd/client.ts';
 import type { Descriptor } from '../image/descriptor.ts';
 import { isDigest } from '../image/descriptor.ts';
@@ -42,6 +41,7 @@ export async function* exportArchive(
   const blobs = blobsOf(located);
   for (const [digest] of blobs) await expectBlob({ content }, digest, signal);
 
+  const { pack } = await import('tar-stream');
   const archive = pack();
   const filling = fill({ content }, { archive, blobs, located }, signal);
   // Its error also ends the archive, where it is met.

@@ -1,4 +1,3 @@
-import { parse as parseYaml } from 'yaml';
 import type { CdiText } from '../../host/cdi-files.ts';
 import { CdiFiles } from '../../host/cdi-files.ts';
 import { deviceAt } from '../../host/devices.ts';
@@ -36,17 +35,25 @@ export class CdiDevices {
 
   async #registry(): Promise<CdiRegistry> {
     const texts = await this.#files.read();
-    if (this.#read?.texts !== texts) this.#read = { texts, registry: new CdiRegistry(texts.map(readFile)) };
-    return this.#read.registry;
+    if (this.#read?.texts === texts) return this.#read.registry;
+    const registry = new CdiRegistry(await Promise.all(texts.map(readFile)));
+    this.#read = { texts, registry };
+    return registry;
   }
 }
 
 /** One broken file must not take the devices of all others away. */
-function readFile({ path, priority, text }: CdiText): CdiFile {
+async function readFile({ path, priority, text }: CdiText): Promise<CdiFile> {
   try {
-    const value: unknown = path.endsWith('.json') ? JSON.parse(text) : parseYaml(text);
+    const value: unknown = path.endsWith('.json') ? JSON.parse(text) : await parseYaml(text);
     return { path, priority, content: readDocument(value) };
   } catch (error) {
     return { path, priority, content: { problem: messageOf(error) } };
   }
+}
+
+/** Most nodes have no such file, so the parser is loaded for the first one. */
+async function parseYaml(text: string): Promise<unknown> {
+  const { parse } = await import('yaml');
+  return parse(text);
 }

@@ -1,6 +1,5 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { pack } from 'tar-stream';
 import { specFrom } from '../../container/oci-any.ts';
 import { findProgram } from '../../daemon/preflight-facts.ts';
 import type { CheckpointContainerRequest__Output as Request } from '../../gen/runtime/v1/CheckpointContainerRequest.ts';
@@ -111,6 +110,7 @@ async function saveChanges(needs: Needs, { container, dir }: Order, signal: Abor
 
 /** All files below the directory, each by its name there. */
 async function* archiveOf(dir: string): AsyncGenerator<Uint8Array, void, undefined> {
+  const { pack } = await import('tar-stream');
   const archive = pack();
   const fill = async (): Promise<void> => {
     for (const file of await listTree(dir)) {
