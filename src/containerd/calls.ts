@@ -8,6 +8,7 @@ import { frameOf } from '../grpc/messages.ts';
 import type { Status } from '../grpc/status.ts';
 import { formatTimeout } from '../grpc/timeout.ts';
 import { codeOf, Fault, messageOf } from '../lib/fault.ts';
+import type { Span } from '../lib/trace.ts';
 import { currentSpan, span } from '../lib/trace.ts';
 
 /** What may be asked of any single call. */
@@ -99,9 +100,10 @@ export function callServerStream<Req, Res>(
   { method, request }: { method: Method<Req, Res>; request: Req },
   options: CallOptions,
 ): AsyncIterable<Res> {
-  const responses = new Responses(method.path);
   const frame = frameOf(method.requestSerialize(request));
+  const responses = new Responses();
   const call = begin({ to, connection: to.shared(), path: method.path }, options, responses);
+  responses.begin(method.path);
   call.send(frame);
   call.end();
   return responses.read(method, call);
@@ -118,7 +120,7 @@ export function callDuplex<Req, Res>(
 ): Duplex<Req, Res> {
   if (options.signal?.aborted) throw abortFault(options.signal);
   const own = to.own();
-  const responses = new Responses(method.path);
+  const responses = new Responses();
   const call = begin({ to, connection: own.connection, path: method.path }, options, {
     message: (bytes, release) => responses.message(bytes, release),
     ended(failure) {
@@ -126,6 +128,7 @@ export function callDuplex<Req, Res>(
       responses.ended(failure);
     },
   });
+  responses.begin(method.path);
   return {
     send: (request, tail) => void call.send(frameOf(method.requestSerialize(request), tail)),
     end: () => call.end(),
@@ -137,13 +140,13 @@ export function callDuplex<Req, Res>(
 /** The responses of a call, from when they come until they are read. */
 class Responses implements Answers {
   readonly #waiting: { bytes: Buffer; release: () => void }[] = [];
-  readonly #tellStage: (failure: Fault | null) => void;
+  #stage: Span | null = null;
   #end: { failure: Fault | null } | null = null;
   #news = Promise.withResolvers<void>();
 
   /** Begins a stage that lasts as long as the call. */
-  constructor(path: string) {
-    this.#tellStage = beginStage(path);
+  begin(path: string): void {
+    this.#stage = currentSpan()?.begin('containerd', shortName(path)) ?? null;
   }
 
   message(bytes: Buffer, release: () => void): void {
@@ -153,7 +156,8 @@ class Responses implements Answers {
 
   ended(failure: Fault | null): void {
     this.#end = { failure };
-    this.#tellStage(failure);
+    if (failure === null) this.#stage?.finish();
+    else this.#stage?.fail(failure);
     this.#news.resolve();
   }
 
@@ -193,11 +197,6 @@ function begin(
   answers: Answers,
 ): GrpcCall {
   if (signal?.aborted) throw abortFault(signal);
-  const giveUp = (): void => call.cancel(abortFault(signal as AbortSignal));
-  const expire = (): void =>
-    call.cancel(new Fault('deadline_exceeded', `${shortName(path)} has not answered within ${timeoutMs} ms`));
-  const timer = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs);
-  signal?.addEventListener('abort', giveUp, { once: true });
   const finish = (): void => {
     clearTimeout(timer);
     signal?.removeEventListener('abort', giveUp);
@@ -209,6 +208,12 @@ function begin(
       answers.ended(faultOf(to, status, cause));
     },
   });
+  // After what may throw: what waits for a call that never began would not be taken away.
+  const giveUp = (): void => call.cancel(abortFault(signal as AbortSignal));
+  const expire = (): void =>
+    call.cancel(new Fault('deadline_exceeded', `${shortName(path)} has not answered within ${timeoutMs} ms`));
+  const timer = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs);
+  signal?.addEventListener('abort', giveUp, { once: true });
   return call;
 }
 
@@ -238,12 +243,6 @@ function headersFor(namespace: string, path: string): Header[] {
     ['te', 'trailers'],
     ['containerd-namespace', namespace],
   ];
-}
-
-/** Begins a stage for a call that streams. The answer is to be told how the call ended, null for well. */
-function beginStage(path: string): (failure: Fault | null) => void {
-  const own = currentSpan()?.begin('containerd', shortName(path));
-  return (failure) => (failure === null ? own?.finish() : own?.fail(failure));
 }
 
 /** An aborted signal as a Fault. The reason decides on the code, `cancelled` unless it says otherwise. */

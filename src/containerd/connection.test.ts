@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   Metadata,
   ServerDuplexStream,
@@ -131,6 +132,32 @@ describe('unary', () => {
       code: 'deadline_exceeded',
       message: expect.stringContaining('too late') as string,
     });
+  });
+
+  test('a call that cannot begin leaves no timer behind', async () => {
+    connection[Symbol.dispose]();
+    const options = { timeoutMs: 10, signal: AbortSignal.timeout(10) };
+    await expect(createContainers(connection).get('a', options)).rejects.toMatchObject({
+      code: 'unavailable',
+    });
+    await expect(
+      createContent(connection).writer({ ref: 'r', total: 0, expected: '' }, options),
+    ).rejects.toThrow();
+    await sleep(30); // what it would call does not exist, which would end the process
+  });
+
+  test('an error that is too long to be told costs its own call alone', async () => {
+    const both = Promise.withResolvers<void>();
+    await serveUnary(containers, 'Get', (call, reply) => {
+      if ((call.request as { id: string }).id === 'long') {
+        reply({ code: status.UNKNOWN, details: 'x'.repeat(100_000) });
+        setTimeout(both.resolve, 50);
+      } else void both.promise.then(() => reply(null, { container: { id: 'a' } }));
+    });
+    const long = createContainers(connection).get('long');
+    const other = createContainers(connection).get('a');
+    await expect(long).rejects.toMatchObject({ name: 'Fault' });
+    expect(await other).toMatchObject({ id: 'a' });
   });
 
   test('timeoutMs is the deadline of the call', async () => {

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { ClientEvents } from '../grpc/client.ts';
 import { connectTo } from '../grpc/client.ts';
 import type { Http2Connection } from '../grpc/http2-connection.ts';
+import { outsideOfTrees } from '../lib/trace.ts';
 import type { CallOptions, Duplex, DuplexOptions, Endpoint, Method } from './calls.ts';
 import { callDuplex, callServerStream, callUnary } from './calls.ts';
 
@@ -81,13 +82,15 @@ class Connections {
   }
 
   #connect(): Http2Connection {
-    const connection = connectTo(this.#address, {
-      connected: () => this.#events.connected(),
-      closed: (why) => {
-        this.#open.delete(connection);
-        this.#events.closed(why);
-      },
-    });
+    const connection = outsideOfTrees(() =>
+      connectTo(this.#address, {
+        connected: () => this.#events.connected(),
+        closed: (why) => {
+          this.#open.delete(connection);
+          this.#events.closed(this.#isOver ? null : why);
+        },
+      }),
+    );
     this.#open.add(connection);
     if (this.#isOver) connection.destroy(new Error('the connection was closed'));
     return connection;

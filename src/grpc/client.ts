@@ -51,7 +51,7 @@ export function connectTo(path: string, events: ClientEvents): Http2Connection {
 
 function keepAlive(connection: Http2Connection): void {
   if (connection.streamCount === 0) return;
-  const late = setTimeout(() => connection.destroy(new Error('no answer to a ping')), PING.timeoutMs);
+  const late = setTimeout(() => connection.destroy(new Error('no answer to a ping')), PING.timeoutMs).unref();
   connection.ping(() => clearTimeout(late));
 }
 

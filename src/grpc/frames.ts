@@ -29,7 +29,13 @@ export const REASON = {
 } as const;
 
 /** Numbers of settings that matter to us. */
-export const SETTING = { enablePush: 2, maxStreams: 3, initialWindow: 4, maxFrame: 5 } as const;
+export const SETTING = {
+  tableSize: 1,
+  enablePush: 2,
+  maxStreams: 3,
+  initialWindow: 4,
+  maxHeaderList: 6,
+} as const;
 
 export interface Frame {
   type: number;

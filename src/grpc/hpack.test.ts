@@ -3,7 +3,9 @@ import { encodeHeaders, HeaderDecoder } from './hpack.ts';
 import { decodeHuffman } from './huffman.ts';
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
-const decode = (decoder: HeaderDecoder, block: string): [string, string][] => [...decoder.decode(hex(block))];
+const decode = (decoder: HeaderDecoder, block: string): [string, string][] => [
+  ...(decoder.decode(hex(block)) ?? []),
+];
 
 describe('the examples of RFC 7541', () => {
   test('C.3: requests on one connection, without Huffman', () => {
@@ -65,10 +67,10 @@ describe('the dynamic table', () => {
     decoder.decode(kept(1_024, 'a'));
     decoder.decode(kept(1_024, 'b'));
     decoder.decode(kept(1_024, 'c'));
-    expect(decoder.decode(Buffer.of(0x80 | 64)).get('x')).toBe('a'.repeat(1_024));
+    expect(decoder.decode(Buffer.of(0x80 | 64))?.get('x')).toBe('a'.repeat(1_024));
     decoder.decode(kept(1_024, 'd')); // four of them are more than 4096 bytes with the overhead
     expect(() => decoder.decode(Buffer.of(0x80 | 65))).toThrow('no header');
-    expect(decoder.decode(Buffer.of(0x80 | 62)).get('x')).toBe('d'.repeat(1_024));
+    expect(decoder.decode(Buffer.of(0x80 | 62))?.get('x')).toBe('d'.repeat(1_024));
   });
 
   test('is emptied by a peer that makes it small, and may not become larger than we said', () => {
@@ -96,7 +98,8 @@ describe('blocks that are wrong', () => {
   test('a few bytes that stand for more than 64 KiB of headers', () => {
     const decoder = new HeaderDecoder();
     decoder.decode(Buffer.concat([hex('40 01 78 7f 81 1e'), Buffer.alloc(3_968, 'a')]));
-    expect(() => decoder.decode(Buffer.alloc(20, 0x80 | 62))).toThrow('more than');
+    expect(decoder.decode(Buffer.alloc(20, 0x80 | 62))).toBeNull();
+    expect(decoder.decode(Buffer.of(0x80 | 62))?.get('x')).toHaveLength(3_968);
   });
 });
 
@@ -110,8 +113,8 @@ test('what is encoded is decoded, by any decoder and in any order', () => {
   ];
   const block = encodeHeaders(headers);
   const decoder = new HeaderDecoder();
-  expect([...decoder.decode(block)]).toEqual(headers);
-  expect([...decoder.decode(block)]).toEqual(headers);
+  expect([...(decoder.decode(block) ?? [])]).toEqual(headers);
+  expect([...(decoder.decode(block) ?? [])]).toEqual(headers);
 });
 
 test('values of one name are joined', () => {
@@ -119,5 +122,5 @@ test('values of one name are joined', () => {
     ['a', '1'],
     ['a', '2'],
   ]);
-  expect(new HeaderDecoder().decode(block).get('a')).toBe('1,2');
+  expect(new HeaderDecoder().decode(block)?.get('a')).toBe('1,2');
 });

@@ -72,10 +72,13 @@ const STATIC_TABLE: readonly Header[] = [
 const ENTRY_OVERHEAD = 32;
 
 /** The size of the dynamic table that both sides begin with, and that we never change. */
-const TABLE_BYTES = 4_096;
+export const TABLE_BYTES = 4_096;
 
-/** All headers of one block together; more is a peer gone wrong. */
-const MAX_LIST_BYTES = 64 * 1024;
+/** All headers of one block together, which peers are told. */
+export const MAX_LIST_BYTES = 64 * 1024;
+
+/** A change of the table's size to nothing. */
+export const NO_TABLE = Buffer.of(0x20);
 
 const BAD = 'HPACK: ';
 
@@ -117,8 +120,11 @@ export class HeaderDecoder {
   #bytes = 0;
   #limit = TABLE_BYTES;
 
-  /** Names that come several times have their values joined by commas. Throws when the block is not HPACK. */
-  decode(block: Buffer): Map<string, string> {
+  /**
+   * Names that come several times have their values joined by commas. Null for more than we take: the table is
+   * as it should be, so the connection is too. Throws when the block is not HPACK.
+   */
+  decode(block: Buffer): Map<string, string> | null {
     const headers = new Map<string, string>();
     const reader = new Reader(block);
     let total = 0;
@@ -127,12 +133,11 @@ export class HeaderDecoder {
       if (header === null) continue;
       const [name, value] = header;
       total += name.length + value.length + ENTRY_OVERHEAD;
-      if (total > MAX_LIST_BYTES)
-        throw new Fault('internal', `${BAD}more than ${MAX_LIST_BYTES} bytes of headers`);
+      if (total > MAX_LIST_BYTES) continue;
       const before = headers.get(name);
       headers.set(name, before === undefined ? value : `${before},${value}`);
     }
-    return headers;
+    return total > MAX_LIST_BYTES ? null : headers;
   }
 
   /** Null for a change of the table's size. */

@@ -73,6 +73,7 @@ it.each([
   ['usual windows', {}],
   ['a window of 1000 bytes', { initialWindowSize: 1_000 }],
   ['a window of 4 MiB', { initialWindowSize: 4 * MIB }],
+  ['no table for headers', { headerTableSize: 0 }],
 ])('echoes 8 MiB with %s', async (_name, settings) => {
   const { connection } = await connected((stream) => {
     stream.respond({ ':status': 200 }, { waitForTrailers: true });

@@ -21,7 +21,7 @@ import {
   settingsFrame,
   windowUpdateFrame,
 } from './frames.ts';
-import { HeaderDecoder } from './hpack.ts';
+import { HeaderDecoder, MAX_LIST_BYTES, NO_TABLE, TABLE_BYTES } from './hpack.ts';
 import type { Carrier, StreamEvents } from './http2-stream.ts';
 import { RECEIVE_WINDOW, Stream } from './http2-stream.ts';
 import { Output } from './output.ts';
@@ -34,10 +34,11 @@ export interface ConnectionOptions {
 }
 
 /** A peer that opens more streams at once than anybody needs. */
-const MAX_STREAMS = 10_000;
+const MAX_STREAMS = 1_000;
 
-/** Header blocks in many frames end somewhere. */
-const MAX_BLOCK_BYTES = 64 * 1024;
+/** What one block of headers may take on the wire, where it is shorter than the list or hardly longer. */
+const MAX_BLOCK_BYTES = 2 * MAX_LIST_BYTES;
+const MAX_BLOCK_FRAMES = 64;
 
 /** One turn of a stream while others wait, so that a large message does not keep small ones. */
 const TURN_BYTES = 8 * MAX_FRAME_BYTES;
@@ -59,6 +60,8 @@ export class Http2Connection implements Carrier {
   readonly #pings: (() => void)[] = [];
   #window = DEFAULT_WINDOW;
   #peerWindow = DEFAULT_WINDOW;
+  /** The next block of headers has to begin with the size of our table, which is none. */
+  #tellsNoTable = false;
   #peerMaxStreams = Number.POSITIVE_INFINITY;
   #received = 0;
   #nextId = 1;
@@ -90,6 +93,8 @@ export class Http2Connection implements Carrier {
           ? ([[SETTING.enablePush, 0]] as const)
           : ([[SETTING.maxStreams, MAX_STREAMS]] as const)),
         [SETTING.initialWindow, RECEIVE_WINDOW],
+        // Or a peer with a long error to tell would lose the connection, and all calls on it.
+        [SETTING.maxHeaderList, MAX_LIST_BYTES],
       ]),
     );
     // What streams may have in flight is bounded each by each, so the whole need not be.
@@ -161,7 +166,9 @@ export class Http2Connection implements Carrier {
   }
 
   sendHeaders(stream: Stream, block: Buffer, end: boolean): void {
-    this.#output.write(headersFrames(stream.id, block, end));
+    const whole = this.#tellsNoTable ? Buffer.concat([NO_TABLE, block]) : block;
+    this.#tellsNoTable = false;
+    this.#output.write(headersFrames(stream.id, whole, end));
   }
 
   sendReset(stream: Stream, reason: number): void {
@@ -292,7 +299,8 @@ export class Http2Connection implements Carrier {
     const block = this.#block;
     if (block === null) throw new Fault('internal', 'the end of headers that did not begin');
     block.bytes += part.length;
-    if (block.bytes > MAX_BLOCK_BYTES) throw new Fault('internal', `${block.bytes} bytes of headers`);
+    if (block.bytes > MAX_BLOCK_BYTES || block.parts.length >= MAX_BLOCK_FRAMES)
+      throw new Fault('internal', `${block.bytes} bytes of headers`);
     const isLast = (flags & FLAG.endHeaders) !== 0;
     // What has to wait for the rest is kept beyond this chunk.
     block.parts.push(isLast ? part : Buffer.from(part));
@@ -303,9 +311,11 @@ export class Http2Connection implements Carrier {
     this.#onHeaderList(block.streamId, this.#decoder.decode(whole), block.endStream);
   }
 
-  #onHeaderList(streamId: number, headers: Map<string, string>, ended: boolean): void {
+  #onHeaderList(streamId: number, headers: Map<string, string> | null, ended: boolean): void {
     const stream = this.#streams.get(streamId) ?? this.#accept(streamId);
     if (stream === null || stream.remoteEnded) return;
+    if (headers === null)
+      return stream.reset(REASON.cancel, new Error(`over ${MAX_LIST_BYTES} bytes of headers`));
     stream.events.headers(headers, ended);
     if (ended) stream.remoteHasEnded();
   }
@@ -349,6 +359,10 @@ export class Http2Connection implements Carrier {
       switch (payload.readUInt16BE(at)) {
         case SETTING.maxStreams:
           this.#peerMaxStreams = value;
+          break;
+        case SETTING.tableSize:
+          // We use no table, but its decoder waits to hear so (RFC 7541, 4.2).
+          if (value < TABLE_BYTES) this.#tellsNoTable = true;
           break;
         case SETTING.initialWindow:
           if (value > MAX_WINDOW) throw new Fault('internal', `a window of ${value} bytes`);

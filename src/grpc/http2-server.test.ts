@@ -60,8 +60,8 @@ async function listeningTo(
   return connections;
 }
 
-function node(): ClientHttp2Session {
-  const session = connectNode('http://x', { createConnection: () => connectSocket(address) });
+function node(settings = {}): ClientHttp2Session {
+  const session = connectNode('http://x', { createConnection: () => connectSocket(address), settings });
   session.on('error', () => {});
   stack.defer(() => session.destroy());
   return session;
@@ -76,26 +76,33 @@ function raw(): { socket: Socket; closed: Promise<unknown>; heard: Buffer[] } {
   return { socket, closed, heard };
 }
 
-test('serves Node: headers in several frames, 8 MiB back, trailers', async () => {
-  await listeningTo((stream) => {
-    stream.sendHeaders(
-      encodeHeaders([
-        [':status', '200'],
-        ['long', 'x'.repeat(40_000)],
-      ]),
-    );
-    stream.send([Buffer.alloc(8 * MIB, 'back')]);
-    stream.end(encodeHeaders([['after', 'all']]));
-  });
-  const stream = node().request({ ':path': '/', ':method': 'POST', padding: 'y'.repeat(20_000) });
-  const seen: Record<string, unknown>[] = [];
-  stream.on('response', (headers) => seen.push(headers)).on('trailers', (headers) => seen.push(headers));
-  stream.end();
-  let bytes = 0;
-  for await (const chunk of stream as AsyncIterable<Buffer>) bytes += chunk.length;
-  expect(bytes).toBe(8 * MIB);
-  expect(seen).toMatchObject([{ long: 'x'.repeat(40_000) }, { after: 'all' }]);
-});
+it.each([4_096, 0])(
+  'serves Node with %s bytes for a table of headers: long ones, 8 MiB back, trailers',
+  async (headerTableSize) => {
+    await listeningTo((stream) => {
+      stream.sendHeaders(
+        encodeHeaders([
+          [':status', '200'],
+          ['long', 'x'.repeat(40_000)],
+        ]),
+      );
+      stream.send([Buffer.alloc(8 * MIB, 'back')]);
+      stream.end(encodeHeaders([['after', 'all']]));
+    });
+    const stream = node({ headerTableSize }).request({
+      ':path': '/',
+      ':method': 'POST',
+      padding: 'y'.repeat(20_000),
+    });
+    const seen: Record<string, unknown>[] = [];
+    stream.on('response', (headers) => seen.push(headers)).on('trailers', (headers) => seen.push(headers));
+    stream.end();
+    let bytes = 0;
+    for await (const chunk of stream as AsyncIterable<Buffer>) bytes += chunk.length;
+    expect(bytes).toBe(8 * MIB);
+    expect(seen).toMatchObject([{ long: 'x'.repeat(40_000) }, { after: 'all' }]);
+  },
+);
 
 test('draining finishes what runs, refuses what is new, then closes', async () => {
   const running: Stream[] = [];

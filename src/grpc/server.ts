@@ -51,10 +51,16 @@ export async function serveGrpc(path: string, methods: ReadonlyMap<string, Serve
   const accept = (socket: Socket): void => {
     const connection = new Http2Connection('server', socket, {
       onStream: (stream) => serveStream(stream, methods),
-      onClose: () => connections.delete(connection),
     });
     connections.add(connection);
-    socket.on('data', (chunk: Buffer) => connection.receive(chunk));
+    // Not when it has failed: what it says last may still wait for a peer that does not read.
+    socket.once('close', () => connections.delete(connection));
+    socket.on('data', (chunk: Buffer) => {
+      connection.receive(chunk);
+      // Who does not read what we answer is not asked for more: most frames have an answer, of any size in all.
+      if (socket.writableNeedDrain) socket.pause();
+    });
+    socket.on('drain', () => socket.resume());
   };
   const server = createServer({ noDelay: false }, accept);
   await bind(server, path);
@@ -75,10 +81,8 @@ export async function serveGrpc(path: string, methods: ReadonlyMap<string, Serve
 function bind(server: NetServer, path: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject);
-  server.listen(path, () => {
-    server.off('error', reject);
-    resolve();
-  });
+  // What is wrong with one client later, such as no descriptor left for it, is not the server's end.
+  server.listen(path, resolve);
   return promise;
 }
 
@@ -115,7 +119,11 @@ function serveStream(stream: Stream, methods: ReadonlyMap<string, ServeCall>): S
 
   return {
     headers(received, ended) {
-      if (headers.size > 0) return; // trailers, which mean nothing in a request
+      if (headers.size > 0) {
+        // Trailers mean nothing in a request, but may end it.
+        if (ended && !refused) start();
+        return;
+      }
       headers = received;
       if (
         headers.get(':method') !== 'POST' ||
@@ -136,7 +144,7 @@ function serveStream(stream: Stream, methods: ReadonlyMap<string, ServeCall>): S
         return refuse({ code: codeOf(error), details: messageOf(error) });
       }
       stream.consumed(bytes.length);
-      if (ended) start();
+      if (ended || requests.length > 1) start();
     },
     drained: () => call?.drained(),
     closed: () => call?.closed(),

@@ -33,7 +33,7 @@ export function statusIn(headers: ReadonlyMap<string, string>): Status | null {
   const number = headers.get('grpc-status');
   if (number === undefined) return null;
   return {
-    code: CODES[Number(number)] ?? 'unknown',
+    code: (/^\d+$/.test(number) ? CODES[Number(number)] : undefined) ?? 'unknown',
     details: decodeMessage(headers.get('grpc-message') ?? ''),
   };
 }

@@ -30,20 +30,25 @@ export async function sendHttp(wish: OneRequest): Promise<IncomingMessage> {
   const send = new URL(url).protocol === 'https:' ? requestHttps : requestHttp;
   const request = send(url, { method, headers, agent });
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  let response: IncomingMessage | null = null;
+  // Told here too: a request that has no socket yet, such as behind a proxy's CONNECT, tells nothing.
+  const giveUp = (why: unknown): void => {
+    response?.destroy(why as Error);
+    request.destroy(why as Error);
+    if (response === null) finish();
+    reject(why);
+  };
+  const abort = (): void => giveUp(signal.reason);
   const late = setTimeout(
-    () => request.destroy(new Fault('deadline_exceeded', `no answer within ${HEADERS_MS / 1_000} s`)),
+    () => giveUp(new Fault('deadline_exceeded', `no answer within ${HEADERS_MS / 1_000} s`)),
     HEADERS_MS,
   );
-  let response: IncomingMessage | null = null;
-  const abort = (): void => {
-    response?.destroy(signal.reason as Error);
-    request.destroy(signal.reason as Error);
-  };
-  signal.addEventListener('abort', abort, { once: true });
-  request.once('close', () => {
+  const finish = (): void => {
     clearTimeout(late);
     signal.removeEventListener('abort', abort);
-  });
+  };
+  signal.addEventListener('abort', abort, { once: true });
+  request.once('close', finish);
   // Its error after the answer has begun is that of the answer as well.
   request.on('error', reject);
   request.once('response', (answer) => {

@@ -152,6 +152,11 @@ export interface TraceSink {
   readonly treeEnded?: (tree: Tree) => void;
 }
 
+/** Runs `act` outside of any tree: for what outlives the call that happens to begin it. */
+export function outsideOfTrees<T>(act: () => T): T {
+  return current.exit(act);
+}
+
 /** Makes trees, and knows those that run. */
 export class Tracer {
   readonly #running = new Set<Tree>();

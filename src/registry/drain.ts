@@ -40,6 +40,8 @@ export function drain(stream: Readable, take: (chunk: Buffer) => Promise<void>):
   stream.once('end', () => end(resolve));
   stream.once('error', (cause) => end(() => reject(new StreamBroken(cause.message, { cause }))));
   // Who destroys a stream need not say why.
-  stream.once('close', () => end(() => reject(new StreamBroken('closed'))));
+  const wasClosed = (): void => end(() => reject(new StreamBroken('closed')));
+  if (stream.closed) wasClosed();
+  else stream.once('close', wasClosed);
   return promise;
 }

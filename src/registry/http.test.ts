@@ -52,6 +52,22 @@ test.each([
   expect(networkReason(error)).toBe(reason);
 });
 
+test('a proxy that never answers does not keep a request that was given up', async () => {
+  const clients: { destroy(): void }[] = [];
+  const proxy = createHttpServer().on('connect', (_request, client) => void clients.push(client));
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const { port } = proxy.address() as AddressInfo;
+  await using http = createHttpClient({ https_proxy: `127.0.0.1:${port}` });
+  const stop = new AbortController();
+  const asked = { ...request('https://reg.invalid/v2/'), signal: stop.signal };
+  const sending = http.send(asked, { ca: [], client: [], skipVerify: false });
+  await expect.poll(() => clients.length).toBe(1);
+  stop.abort(new Error('enough'));
+  await expect(sending).rejects.toThrow('enough');
+  for (const client of clients) client.destroy();
+  proxy.close();
+});
+
 test('plain HTTP is handed to its proxy', async () => {
   const asked: (string | undefined)[] = [];
   const proxy = createHttpServer((message, response) => {

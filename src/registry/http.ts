@@ -30,6 +30,8 @@ export interface HttpClient extends AsyncDisposable {
   send(request: HttpRequest, tls: TlsOptions): Promise<HttpReply>;
 }
 
+/** An idle connection is kept so long, and a proxy may take so long to reach a host. */
+const IDLE_MS = 15_000;
 const MAX_REDIRECTS = 10;
 const DISCARD_BYTES = 64 * 1024;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
@@ -113,6 +115,7 @@ export async function discard({ body }: HttpReply): Promise<void> {
     size += chunk.length;
     if (size > DISCARD_BYTES) body.destroy();
   });
+  if (body.closed) return;
   body.once('close', resolve);
   await over;
 }
@@ -167,12 +170,17 @@ async function readPem(path: string): Promise<string> {
 type Agent = HttpAgent | HttpsAgent;
 
 function newHttpAgent(proxy: string | null): HttpAgent {
-  return new HttpAgent({ keepAlive: true, ...(proxy === null ? {} : { proxyEnv: { HTTP_PROXY: proxy } }) });
+  return new HttpAgent({
+    keepAlive: true,
+    timeout: IDLE_MS,
+    ...(proxy === null ? {} : { proxyEnv: { HTTP_PROXY: proxy } }),
+  });
 }
 
 function newHttpsAgent({ ca, cert, key, skipVerify }: Material, proxy: string | null): HttpsAgent {
   return new HttpsAgent({
     keepAlive: true,
+    timeout: IDLE_MS,
     rejectUnauthorized: !skipVerify,
     ...(ca.length === 0 ? {} : { ca: [...getCACertificates('default'), ...ca] }),
     ...(cert.length === 0 ? {} : { cert, key }),
