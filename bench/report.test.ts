@@ -67,7 +67,7 @@ test('a scene is shown as a table, with its goals, units and notes', () => {
   );
   expect(sceneText(result('one-pod', times, { notes: ['A note.'], scale: 0.1 }))).toBe(`## one-pod
 
-What one-pod does. 2026-11-29 14:07 UTC, 2 processors, load 0.3 at its start, state on tmpfs, 0.1 of the usual rounds.
+What one-pod does. 2026-11-29 14:07 UTC, 2 processors, load 0.3 at its start, state in memory, the rest on tmpfs, 0.1 of the usual rounds.
 
 |                              | cristal | containerd 2.3 | ratio |          goal |
 | ---------------------------- | ------: | -------------: | ----: | ------------: |

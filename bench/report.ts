@@ -15,7 +15,7 @@ Made by the bench, not by hand; [performance.md](../performance.md) says what th
 export function sceneText(result: SceneResult): string {
   const { name, what, date, processors, load, disk, scale, notes } = result;
   const share = scale === 1 ? '' : `, ${scale} of the usual rounds`;
-  const where = `${date.slice(0, 16).replace('T', ' ')} UTC, ${processors} processors, load ${load.toFixed(1)} at its start, state on ${disk}${share}.`;
+  const where = `${date.slice(0, 16).replace('T', ' ')} UTC, ${processors} processors, load ${load.toFixed(1)} at its start, state in memory, the rest on ${disk}${share}.`;
   const lines = result.lines.filter(({ values }) => values.cristal ?? values.builtin);
   const table = tableText(['', 'cristal', 'containerd 2.3', 'ratio', 'goal'], lines.map(cellsOf));
   const parts = [`## ${name}`, `${what} ${where}`, lines.length > 0 ? table : '', ...notes];

@@ -14,7 +14,7 @@ export interface SceneResult {
   readonly processors: number;
   /** Of the minute before: what else the machine had to do. */
   readonly load: number;
-  /** The file system that both sides keep their state on. */
+  /** The file system that both sides keep on what is not in memory. */
   readonly disk: string;
   readonly notes: readonly string[];
   readonly lines: readonly Line[];

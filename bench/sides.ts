@@ -60,14 +60,15 @@ export async function startSides(): Promise<Bench> {
   const image = `${registry.host}/busybox:1`;
   await pushImage(registry.url, 'busybox', '1', await busyboxImage({ config: { Cmd: ['sleep', '3600'] } }));
 
-  const common = { version: '2.3', logLevel: 'info' } as const;
+  // As on a node: what a reboot may take is in memory, the rest on a disk, and containerd says what it says there.
+  const common = { version: '2.3', logLevel: 'info', stateInMemory: true } as const;
   const { confDir: cniConfDir } = started.use(createCni({ wide: true }));
   const full = { ...common, cri: true, cniConfDir, certsDir, pauseImage: image };
   const builtin = started.use(await startContainerd(full));
   const cni = started.use(createCni({ wide: true }));
   const containerd = started.use(await startContainerd(common));
   const env = NODE_OPTIONS === undefined ? {} : { NODE_OPTIONS };
-  const cristal = started.use(await startCristal({ containerd, cni, certsDir, logLevel: 'info', env }));
+  const cristal = started.use(await startCristal({ ...common, containerd, cni, certsDir, env }));
 
   const side = (server: PrivateContainerd | PrivateCristal, below: PrivateContainerd): Side => ({
     address: server.address,
