@@ -43,11 +43,18 @@ export function statusHeaders({ code, details }: Status): Header[] {
   return details === '' ? [number] : [number, ['grpc-message', encodeMessage(details)]];
 }
 
-/** Percent-encodes all but printable ASCII, as the protocol of gRPC says. */
+/**
+ * Percent-encodes all but printable ASCII, as the protocol of gRPC says, and blanks at either end, with which
+ * HTTP/2 takes no header.
+ */
 function encodeMessage(text: string): string {
   return Buffer.from(text)
     .toString('latin1')
-    .replaceAll(/[^ -$&-~]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
+    .replaceAll(/[^ -$&-~]|^ | $/g, percent);
+}
+
+function percent(byte: string): string {
+  return `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
 }
 
 /** What is no valid encoding stays as it is. */

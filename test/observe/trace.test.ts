@@ -115,8 +115,11 @@ describe.each(['1.6', '2.3'] as const)('cristal trace, containerd %s', (version)
       };
       await eventually(ended, 5_000);
       expect(exit).toMatchObject({ kind: 'event', code: 'ok' });
-      expect((await stages(exit!)).map(({ path }) => path)).toContain(
-        '/event task-exit/exit Completed/log drained',
+      expect((await stages(exit!)).map(({ path }) => path)).toEqual(
+        expect.arrayContaining([
+          '/event task-exit/log drained',
+          '/event task-exit/exit Completed/containerd Tasks.Delete',
+        ]),
       );
     });
 

@@ -150,14 +150,14 @@ async function connectNamespaces(
 ): Promise<string[]> {
   const { id, config } = sandbox;
   const request = pinRequest(needs, config, pinsDir(needs.paths.sandboxState(id)));
-  const pinned = needs.namespaces.pin(request).catch((error: unknown) => {
+  const pin = needs.namespaces.pin(request).catch((error: unknown) => {
     throw during('pin namespaces', error);
   });
   if (!request.network) {
-    await pinned;
+    await pin;
     return [];
   }
-  stage('CNI ADD');
+  const pinned = pin.then(() => stage('CNI ADD'));
   const { cniConfDir } = runtimeNamed(needs.config, sandbox.runtimeHandler);
   const wanted = attachRequest(sandbox, { netns: `${request.dir}/net`, confDir: cniConfDir });
   const attached = needs.network.attach(wanted, signal, pinned);
