@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { Tasks } from '../containerd/tasks.ts';
 import { exists } from '../host/files.ts';
@@ -45,6 +46,16 @@ test('a task that was seen to be deleted is not asked for again', async () => {
   expect(done).toEqual(['delete task', 'delete record', 'remove snapshot']);
   expect(needs.containers.get('c1')).toBeNull();
   expect(needs.released.size).toBe(0);
+});
+
+test('what an exec made again as the container exited goes too', async () => {
+  const { needs } = world({ delete: async () => deleted });
+  await using _dir = needs;
+  await releaseTask(needs, 'c1', signal);
+  const dir = needs.paths.containerState('c1');
+  mkdirSync(`${dir}/exec/e1`, { recursive: true });
+  await remove(needs);
+  expect(await exists(dir)).toBe(false);
 });
 
 test('one that containerd did not find when it was to be deleted may still be there', async () => {

@@ -1,6 +1,7 @@
 import type { Containerd } from '../containerd/client.ts';
 import { endTask } from '../containerd/end-task.ts';
 import { removeCgroup } from '../host/cgroup.ts';
+import { removeTree } from '../host/files.ts';
 import { allSettled } from '../lib/all-settled.ts';
 import type { Container } from '../store/containers.ts';
 import type { TaskNeeds } from './task.ts';
@@ -29,6 +30,8 @@ export async function removeContainer(
     needs.log.warn({ err, containerId: id }, 'could not write down that a container is being removed');
   });
   if (!needs.released.has(id)) await removeTask(needs, container, signal);
+  // An exec that began as the container exited has made its directory once more.
+  else await removeTree(needs.paths.containerState(id));
   await releaseVolumes(needs, id);
   // Beside each other: a snapshot without its record goes with the lease, or with containerd's next garbage collection.
   await allSettled([

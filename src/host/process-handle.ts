@@ -32,12 +32,20 @@ export class ProcessHandle implements Disposable {
       if (isErrno(error, ...CANNOT_HOLD)) return null;
       throw hostFault(`hold process ${pid}`, error);
     }
-    const found = factsOf(pid);
-    const handle = new ProcessHandle(fd, found !== null && isFirst(found.status));
-    // What /proc said is of the held process only if that one is still there afterwards.
-    if (found?.cgroups.includes(name) && handle.signal(0)) return handle;
-    handle[Symbol.dispose]();
-    return null;
+    let isHeld = false;
+    try {
+      const found = factsOf(pid);
+      if (found === null || !found.cgroups.includes(name)) return null;
+      // What /proc said is of the held process only if that one is still there afterwards.
+      signalPidfd(fd, 0);
+      isHeld = true;
+      return new ProcessHandle(fd, isFirst(found.status));
+    } catch (error) {
+      if (isErrno(error, ...CANNOT_HOLD)) return null;
+      throw error;
+    } finally {
+      if (!isHeld) close(fd);
+    }
   }
 
   /** False when the process is gone, or was let go. */

@@ -22,6 +22,16 @@ describe.each(['/dev/shm', tmpdir()])('below %s', (base) => {
   const root = mkdtempSync(join(base, 'cristal-remove-'));
   afterAll(() => rmSync(root, { recursive: true, force: true }));
 
+  test('two may remove the same tree', async () => {
+    const tree = join(root, 'twice');
+    for (let i = 0; i < 200; i += 1) {
+      mkdirSync(join(tree, `${i}`, 'below'), { recursive: true });
+      writeFileSync(join(tree, `${i}`, 'below', 'file'), 'x');
+    }
+    await Promise.all([removeTree(tree), removeTree(tree), removeTree(join(tree, '150')), removeTree(tree)]);
+    expect(existsSync(tree)).toBe(false);
+  });
+
   test('a tree of all kinds of things goes, and nothing that a symlink in it leads to', async () => {
     const tree = join(root, 'tree');
     const kept = join(root, 'kept');

@@ -1,7 +1,8 @@
 import type { Stats } from 'node:fs';
 import { lstatSync, readdirSync, rmdirSync, statfsSync, unlinkSync } from 'node:fs';
-import { readdir, rmdir, unlink } from 'node:fs/promises';
+import { lstat, readdir, rmdir, unlink } from 'node:fs/promises';
 
+import { allSettled } from '../lib/all-settled.ts';
 import { Fault } from '../lib/fault.ts';
 import { Turns } from '../lib/turns.ts';
 import { hostFault, isErrno } from './errno.ts';
@@ -12,6 +13,9 @@ const TMPFS_MAGIC = 0x0102_1994;
 
 /** How large a directory may be to be read at once, and a file in memory to be removed so. */
 const SMALL = 64 * 1024;
+
+/** So many files are removed side by side: a disk takes them faster so. */
+const AT_ONCE = 8;
 
 const SEPARATOR = Buffer.from('/');
 
@@ -66,7 +70,8 @@ async function removeEntry(path: Buffer, stat: Stats, walk: Walk): Promise<void>
 }
 
 async function removeDirectory(path: Buffer, { size, dev }: Stats, walk: Walk): Promise<void> {
-  const names = size <= SMALL ? readdirSync(path, 'buffer') : await readdir(path, 'buffer');
+  const names = await namesIn(path, size);
+  if (names === null) return;
   // Asked before anything is removed, since this tells a mount point (EBUSY) from a directory that has something in it.
   if (names.length > 0 && removeIfEmpty(path)) return;
   // A mount that came or went between two of our looks must not be emptied either.
@@ -77,17 +82,43 @@ async function removeDirectory(path: Buffer, { size, dev }: Stats, walk: Walk): 
   for (const name of names) {
     if (walk.turns.over()) await walk.turns.next();
     const child = Buffer.concat([path, SEPARATOR, name]);
-    const stat = lstatSync(child, { throwIfNoEntry: false });
+    const stat = walk.inMemory ? lstatSync(child, { throwIfNoEntry: false }) : await lookAt(child);
     // What is mounted is found before much is gone: it is on directories, or deeper down.
     if (stat?.isDirectory()) await removeEntry(child, stat, walk);
     else if (stat) files.push([child, stat]);
   }
-  for (const [child, stat] of files) {
+  for (let start = 0; start < files.length; start += AT_ONCE) {
     if (walk.turns.over()) await walk.turns.next();
-    await removeEntry(child, stat, walk);
+    await allSettled(
+      files.slice(start, start + AT_ONCE).map(([child, stat]) => removeEntry(child, stat, walk)),
+    );
   }
-  if (walk.inMemory) rmdirSync(path);
-  else await rmdir(path);
+  try {
+    if (walk.inMemory) rmdirSync(path);
+    else await rmdir(path);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
+}
+
+/** Null for a directory that somebody else took away meanwhile. */
+async function namesIn(path: Buffer, size: number): Promise<Buffer[] | null> {
+  try {
+    return size <= SMALL ? readdirSync(path, 'buffer') : await readdir(path, 'buffer');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return null;
+    throw error;
+  }
+}
+
+/** On a disk a look may have to wait for it. Null when there is nothing any more. */
+async function lookAt(path: Buffer): Promise<Stats | null> {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return null;
+    throw error;
+  }
 }
 
 /** False where there is something in it. Already gone is done. */

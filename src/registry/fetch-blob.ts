@@ -58,6 +58,8 @@ export async function fetchBlob(needs: Needs, wanted: WantedBlob): Promise<Buffe
     } catch (error) {
       if (!isCode(error, 'data_loss')) throw error;
       await store.containerd.content.abort(ingestRef(digest), { signal: store.signal });
+      // Nobody has sent a byte of it, as of one that is said to have none: asking again gives the same.
+      if (!tried.resumed && tried.served.size === 0) throw error;
       // What an earlier pull left may be what is wrong, and then nobody of now is to blame.
       if (!tried.resumed) for (const host of tried.served) avoid.set(host, messageOf(error));
       const hosts = [

@@ -76,6 +76,12 @@ export class AttachmentCache {
     this.#written.set(entry.id, entry);
   }
 
+  /** Whether its record was cut off while `begin` wrote it, before any plugin was called: its line has no end. */
+  async isHalfBegun(id: string): Promise<boolean> {
+    const text = await readText(this.#path(id));
+    return text !== null && !text.includes('\n') && entryFrom(text) === null;
+  }
+
   /**
    * Adds the result. This survives our own death, but is not waited for on the disk: after a power
    * cut a DEL without it will do. Half of it leaves the intent as it was.

@@ -189,6 +189,21 @@ test('a broken record is detached by the present network', async () => {
   expect(await network.attachments()).toEqual([]);
 });
 
+test.each(['', '{"version":1,'])(
+  'where there is no network, a record that was cut off is forgotten: %j',
+  async (text) => {
+    await using bench = await createBench();
+    await using network = await bench.network();
+    await writeFile(join(bench.cacheDir, 'a1.json'), text);
+    await network.detach('a1', null);
+    expect(await network.attachments()).toEqual([]);
+    // One that was whole has an end, and is not given up.
+    await writeFile(join(bench.cacheDir, 'a2.json'), '{"version":7}\n');
+    await expect(network.detach('a2', null)).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await network.attachments()).toEqual(['a2']);
+  },
+);
+
 test.each([
   ['garbage', 'echo garbage', 'plugin first: the result is not JSON'],
   ['nothing', 'true', 'plugin first: the result is not JSON'],

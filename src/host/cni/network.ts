@@ -212,6 +212,11 @@ class CniNetwork implements Network {
       return await cache.read(id);
     } catch (err) {
       if (!isCode(err, 'data_loss')) throw err;
+      // Most likely nothing was begun; with a network at hand its DEL makes sure, and without one nothing can.
+      if (this.#watch('').state.network === null && (await cache.isHalfBegun(id))) {
+        await cache.remove(id);
+        return null;
+      }
       log.error({ err, sandboxId: id }, 'network record is broken, detaching by the present network');
       const pod = { name: '', namespace: '', uid: '' };
       return {
