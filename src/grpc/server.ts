@@ -80,7 +80,7 @@ export async function serveGrpc(path: string, methods: ReadonlyMap<string, Serve
 
 function bind(server: NetServer, path: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once('error', reject);
+  server.on('error', reject);
   // What is wrong with one client later, such as no descriptor left for it, is not the server's end.
   server.listen(path, resolve);
   return promise;
