@@ -6,9 +6,7 @@ import type { TypedAny } from '../containerd/typed-any.ts';
 import { removeTree } from '../host/files.ts';
 import { killTree } from '../host/process-tree.ts';
 import { copyInput, openInput } from '../io/copy-input.ts';
-import type { OutputCopy } from '../io/copy-output.ts';
 import { copyOutput, outputDone } from '../io/copy-output.ts';
-import { allSettled } from '../lib/all-settled.ts';
 import type { Background } from '../lib/background.ts';
 import { during, Fault, isCode } from '../lib/fault.ts';
 import { Rollback } from '../lib/rollback.ts';
@@ -86,18 +84,14 @@ async function run(
   cleanup.onFailure('FIFOs', async () => removeFifos(dir, io));
   // Before containerd hears of the process: by its directory the next cristal would find it.
   makeFifos(dir, io);
-  const opened: OutputCopy[] = [];
+  const stdout = outputs.use(copyOutput(io.stdout, streams.stdout));
+  const stderr = outputs.use(copyOutput(io.stderr, streams.stderr));
   cleanup.onFailure('process', async (late) => {
     // The shim lets go of a process only after its last output was read, by whomever.
-    for (const output of opened) output.drop();
+    for (const output of [stdout, stderr]) output.drop();
     await endProcess(needs, id, late);
   });
-  const open = async () => {
-    opened.push(outputs.use(copyOutput(io.stdout, streams.stdout)));
-    opened.push(outputs.use(copyOutput(io.stderr, streams.stderr)));
-  };
-  // The shim opens the FIFOs at the start.
-  await allSettled([tasks.exec({ ...id, spec: process, ...io, terminal: tty }, { signal }), open()]);
+  await tasks.exec({ ...id, spec: process, ...io, terminal: tty }, { signal });
   // Asked before the start, so that the end of a short command is not asked for when it is long over.
   using wait = waitInTime(tasks, order, signal);
   await tasks.start(containerId, execId, { signal });
@@ -105,7 +99,7 @@ async function run(
   using _input = feed(needs, order, { source: streams.stdin, path: io.stdin });
   const { exitStatus } = await wait.ended;
   // A child that kept the output open must not hold the answer.
-  await outputDone(opened, drainMs, signal);
+  await outputDone([stdout, stderr], drainMs, signal);
   return exitStatus;
 }
 

@@ -130,7 +130,7 @@ export function callDuplex<Req, Res>(
   });
   responses.begin(method.path);
   return {
-    send: (request, tail) => void call.send(frameOf(method.requestSerialize(request), tail)),
+    send: (request, tail) => call.send(frameOf(method.requestSerialize(request), tail)),
     end: () => call.end(),
     responses: responses.read(method, call),
     cancel: () => call.cancel(leftFault()),
@@ -226,7 +226,7 @@ function headOf(
 ): Buffer {
   const key = `${namespace}${path}`;
   const head = heads.get(key) ?? encodeHeaders(headersFor(namespace, path));
-  heads.set(key, head);
+  if (!heads.has(key)) heads.set(key, head);
   const more: Header[] = [];
   if (timeoutMs !== undefined) more.push(['grpc-timeout', formatTimeout(timeoutMs)]);
   if (lease !== undefined) more.push(['containerd-lease', lease]);

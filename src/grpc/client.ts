@@ -59,15 +59,13 @@ function keepAlive(connection: Http2Connection): void {
 export interface CallEvents {
   /** Its bytes are its own. `release` it when the peer may send as many more. */
   message(bytes: Buffer, release: () => void): void;
-  /** The peer has room again. */
-  drained?(): void;
   ended(status: Status, cause?: Error): void;
 }
 
 /** One call on a connection. */
 export interface GrpcCall {
-  /** False when the peer is behind: `drained` tells when it is not. */
-  send(message: readonly Uint8Array[]): boolean;
+  /** The parts are sent from where they are. */
+  send(message: readonly Uint8Array[]): void;
   /** No more messages from here. */
   end(): void;
   /** Gives the call up, which ends with this fault. */
@@ -115,13 +113,13 @@ export function beginCall(connection: Http2Connection, head: Buffer, events: Cal
       delivered = true;
       if (left === 0) stream.consumed(length);
     },
-    drained: () => events.drained?.(),
+    drained: () => {}, // who sends much waits for answers in between
     closed: (why) => finish(statusOf(why), why ?? undefined),
   };
   const stream: Stream = connection.open(streamEvents);
   stream.sendHeaders(head);
   return {
-    send: (message) => stream.send(message),
+    send: (message) => void stream.send(message),
     end: () => stream.end(),
     cancel(fault) {
       finish({ code: fault.code, details: fault.message }, fault);

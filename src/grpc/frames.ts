@@ -16,16 +16,13 @@ export const FRAME = {
 /** Flags of frames: the first is END_STREAM or ACK, by the type. */
 export const FLAG = { endStream: 0x1, ack: 0x1, endHeaders: 0x4, padded: 0x8, priority: 0x20 } as const;
 
-/** HTTP/2's codes, for RST_STREAM and GOAWAY. */
+/** Those of HTTP/2's codes for RST_STREAM and GOAWAY that we tell or are told. */
 export const REASON = {
   none: 0,
   protocol: 1,
-  internal: 2,
   flowControl: 3,
-  streamClosed: 5,
   refused: 7,
   cancel: 8,
-  compression: 9,
 } as const;
 
 /** Numbers of settings that matter to us. */

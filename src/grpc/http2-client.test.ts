@@ -1,8 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
 import type { Http2Server, ServerHttp2Stream } from 'node:http2';
 import { constants, createServer as createNodeServer } from 'node:http2';
-import path from 'node:path';
-import { afterEach, beforeEach, expect, it, test } from 'vitest';
+import { expect, it, test } from 'vitest';
+import { scratchSocket } from '../host/testing/scratch-socket.ts';
 import { connectTo } from './client.ts';
 import { REASON } from './frames.ts';
 import { encodeHeaders } from './hpack.ts';
@@ -14,23 +13,11 @@ import { Gathered } from './testing/gathered.ts';
 
 const MIB = 1024 * 1024;
 
-let dir: string;
-let address: string;
-let stack: AsyncDisposableStack;
-
-beforeEach(() => {
-  dir = mkdtempSync('/tmp/cristal-http2-');
-  address = path.join(dir, 's');
-  stack = new AsyncDisposableStack();
-});
-afterEach(async () => {
-  await stack.disposeAsync();
-  rmSync(dir, { recursive: true });
-});
+const scratch = scratchSocket();
 
 function listening(server: Http2Server): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  server.listen(address, resolve);
+  server.listen(scratch.address, resolve);
   return promise;
 }
 
@@ -46,8 +33,8 @@ async function connected(
   });
   await listening(server);
   const { promise: ended, resolve } = Promise.withResolvers<Error | null>();
-  const connection = connectTo(address, { connected: () => {}, closed: resolve });
-  stack.defer(() => {
+  const connection = connectTo(scratch.address, { connected: () => {}, closed: resolve });
+  scratch.stack.defer(() => {
     connection.destroy(new Error('the test is over'));
     server.close();
   });

@@ -134,7 +134,7 @@ export class Http2Connection implements Carrier {
         this.#onFrame(frame);
       }
     } catch (error) {
-      this.#fail(REASON.protocol, error);
+      this.#fail(error);
     }
   }
 
@@ -416,10 +416,10 @@ export class Http2Connection implements Carrier {
 
   // Ending.
 
-  #fail(reason: number, error: unknown): void {
+  #fail(error: unknown): void {
     if (this.#state === 'closed') return;
     this.#why ??= error instanceof Error ? error : new Error(messageOf(error));
-    this.#output.write(goAwayFrame(this.#lastId, reason, messageOf(error)));
+    this.#output.write(goAwayFrame(this.#lastId, REASON.protocol, messageOf(error)));
     this.#output.end();
     this.#onClose();
   }

@@ -1,10 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
 import type { ClientHttp2Session } from 'node:http2';
 import { connect as connectNode } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import { connect as connectSocket, createServer } from 'node:net';
-import path from 'node:path';
-import { afterEach, beforeEach, expect, it, test } from 'vitest';
+import { expect, it, test } from 'vitest';
+import { scratchSocket } from '../host/testing/scratch-socket.ts';
 import { FRAME, frameHeader, PREFACE, settingsFrame } from './frames.ts';
 import { encodeHeaders } from './hpack.ts';
 import { Http2Connection } from './http2-connection.ts';
@@ -15,23 +14,11 @@ import { Gathered } from './testing/gathered.ts';
 
 const MIB = 1024 * 1024;
 
-let dir: string;
-let address: string;
-let stack: AsyncDisposableStack;
-
-beforeEach(() => {
-  dir = mkdtempSync('/tmp/cristal-http2-');
-  address = path.join(dir, 's');
-  stack = new AsyncDisposableStack();
-});
-afterEach(async () => {
-  await stack.disposeAsync();
-  rmSync(dir, { recursive: true });
-});
+const scratch = scratchSocket();
 
 function listening(server: Server): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  server.listen(address, resolve);
+  server.listen(scratch.address, resolve);
   return promise;
 }
 
@@ -53,7 +40,7 @@ async function listeningTo(
     socket.on('data', (chunk: Buffer) => connection.receive(chunk));
   });
   await listening(server);
-  stack.defer(() => {
+  scratch.stack.defer(() => {
     server.close();
     for (const connection of connections) connection.destroy(new Error('the test is over'));
   });
@@ -61,18 +48,21 @@ async function listeningTo(
 }
 
 function node(settings = {}): ClientHttp2Session {
-  const session = connectNode('http://x', { createConnection: () => connectSocket(address), settings });
+  const session = connectNode('http://x', {
+    createConnection: () => connectSocket(scratch.address),
+    settings,
+  });
   session.on('error', () => {});
-  stack.defer(() => session.destroy());
+  scratch.stack.defer(() => session.destroy());
   return session;
 }
 
 function raw(): { socket: Socket; closed: Promise<unknown>; heard: Buffer[] } {
-  const socket = connectSocket(address);
+  const socket = connectSocket(scratch.address);
   const heard: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => void heard.push(chunk));
   const closed = new Promise((resolve) => socket.on('error', () => {}).once('close', resolve));
-  stack.defer(() => void socket.destroy());
+  scratch.stack.defer(() => void socket.destroy());
   return { socket, closed, heard };
 }
 

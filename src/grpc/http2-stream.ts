@@ -20,7 +20,7 @@ export interface Carrier {
   sendReset(stream: Stream, reason: number): void;
   sendWindowUpdate(stream: Stream, bytes: number): void;
   /** Both sides have ended, or one has broken off. */
-  forget(stream: Stream, why: Error | null): void;
+  forget(stream: Stream): void;
 }
 
 /** So many bytes of one stream may be on their way to us, or lie with us unread. */
@@ -132,7 +132,7 @@ export class Stream {
     this.isClosed = true;
     this.queue.length = 0;
     this.queuedBytes = 0;
-    this.#carrier.forget(this, why);
+    this.#carrier.forget(this);
     this.events.closed(why);
   }
 

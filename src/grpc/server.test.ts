@@ -1,48 +1,37 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import type { ClientHttp2Stream } from 'node:http2';
 import { connect as connectNode } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, it, test } from 'vitest';
+import { beforeEach, expect, it, test } from 'vitest';
+import { scratchSocket } from '../host/testing/scratch-socket.ts';
 import { FLAG, FRAME, frameHeader, PREFACE, pingFrame } from './frames.ts';
 import { frameOf } from './messages.ts';
 import type { GrpcServer, ServerCall } from './server.ts';
 import { serveGrpc } from './server.ts';
 
-let dir: string;
-let address: string;
+const scratch = scratchSocket();
 let server: GrpcServer;
-let stack: DisposableStack;
 
 const echo = (call: ServerCall): void => call.end({ code: 'ok', details: '' }, call.request);
 
 beforeEach(async () => {
-  dir = mkdtempSync('/tmp/cristal-grpc-');
-  address = path.join(dir, 's');
-  stack = new DisposableStack();
   server = await serveGrpc(
-    address,
+    scratch.address,
     new Map([
       ['/a.Test/Echo', echo],
       ['/a.Test/Never', () => {}],
     ]),
   );
+  scratch.stack.defer(() => server.destroy());
 });
-afterEach(() => {
-  server.destroy();
-  stack.dispose();
-  rmSync(dir, { recursive: true });
-});
-
 const MESSAGE = Buffer.concat(frameOf(Buffer.from('hello')));
 
 /** A call by Node's HTTP/2; `headers` outrank what a call has. */
 function begin(headers: Record<string, string> = {}, options = {}): ClientHttp2Stream {
-  const session = connectNode('http://x', { createConnection: () => connectSocket(address) });
+  const session = connectNode('http://x', { createConnection: () => connectSocket(scratch.address) });
   session.on('error', () => {});
-  stack.defer(() => session.destroy());
+  scratch.stack.defer(() => session.destroy());
   const stream = session.request(
     {
       ':path': '/a.Test/Echo',
@@ -109,8 +98,8 @@ test('the deadline is told by the server as well', async () => {
 });
 
 test('who does not read answers is asked for no more, and does not keep the server from ending', async () => {
-  const socket = connectSocket(address);
-  stack.defer(() => void socket.destroy());
+  const socket = connectSocket(scratch.address);
+  scratch.stack.defer(() => void socket.destroy());
   socket.on('error', () => {});
   socket.pause();
   const ping = pingFrame(Buffer.alloc(8), false);
